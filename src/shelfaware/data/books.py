@@ -1,0 +1,100 @@
+"""What is known of each book: a frozen table, one row a book, in the order of its ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from shelfaware.arrays import Mask
+from shelfaware.data.ids import Id, IdMap, normalise_ids
+from shelfaware.errors import DataError, UnknownIdError
+
+COLUMNS: dict[str, pl.DataType] = {
+    "work_id": pl.String(),
+    "title": pl.String(),
+    "authors": pl.List(pl.String()),
+    "year": pl.Int32(),
+    "isbn13": pl.String(),
+    "series": pl.String(),
+    "series_position": pl.Float64(),
+    "genres": pl.List(pl.String()),
+}
+"""Columns of books.parquet beside `book_id`; each may be missing or null in what is read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Books:
+    """`table`: book_id and COLUMNS, sorted by book_id, one row a book; row i is the book of index i."""
+
+    table: pl.DataFrame
+
+    @classmethod
+    def of(cls, table: pl.DataFrame) -> Books:
+        """Checks and completes a table that has at least `book_id`: missing columns are null, a missing title names the id."""
+        table = table.with_columns(normalise_ids(table["book_id"], "book").alias("book_id"))
+        if table["book_id"].is_duplicated().any():
+            twice = table.filter(table["book_id"].is_duplicated())["book_id"][0]
+            raise DataError(f"book {twice!r} stands twice in the table of books")
+        known = [pl.col(c).cast(t) if c in table.columns else pl.lit(None, t).alias(c) for c, t in COLUMNS.items()]
+        table = table.select("book_id", *known).sort("book_id")
+        named = pl.concat_str(pl.lit("Book "), pl.col("book_id"))
+        return cls(
+            table.with_columns(
+                pl.col("title").fill_null(named), *(pl.col(c).fill_null(pl.lit([], COLUMNS[c])) for c in ("authors", "genres"))
+            ).rechunk()
+        )
+
+    @classmethod
+    def of_ids(cls, ids: IdMap) -> Books:
+        """Books of which only the ids are known."""
+        return cls.of(pl.DataFrame({"book_id": ids.ids}))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        return f"Books({len(self):,})"
+
+    @cached_property
+    def ids(self) -> IdMap:
+        return IdMap(self.table["book_id"], "book")
+
+    def title(self, index: int) -> str:
+        return str(self.table["title"][int(index)])
+
+    def authors(self, index: int) -> list[str]:
+        return list(self.table["authors"][int(index)])
+
+    def take(self, mask: Mask) -> Books:
+        """The books where `mask` [n_books] is true."""
+        return Books(self.table.filter(pl.Series(mask)))
+
+    def index_of_title(self, title: str) -> int:
+        """Index of the one book of that title, ignoring case. Raises UnknownIdError that suggests the nearest titles."""
+        folded = self.table["title"].str.to_lowercase()
+        hits = np.flatnonzero((folded == title.lower()).to_numpy())
+        if len(hits) == 1:
+            return int(hits[0])
+        if len(hits) > 1:
+            same = ", ".join(str(self.ids.id_of(hit)) for hit in hits[:5])
+            raise UnknownIdError(f"{len(hits)} books are titled {title!r} (book ids {same}); name one by its id")
+        suggestion = "; ".join(repr(near) for near in self.nearest_titles(title))
+        raise UnknownIdError(f"no book is titled {title!r}" + (f"; the nearest titles are {suggestion}" if suggestion else ""))
+
+    def index_of(self, book: Id) -> int:
+        """Index of a book named by its id or, failing that, by its exact title."""
+        found = int(self.ids.find([book])[0])
+        return found if found >= 0 else self.index_of_title(str(book))
+
+    def nearest_titles(self, title: str, n: int = 3) -> list[str]:
+        """The n titles most like `title`, best first: suggestions for a person, never a match."""
+        from rapidfuzz import fuzz, process, utils
+
+        choices = self.table["title"].to_list()
+        hits = process.extract(
+            title, choices, scorer=fuzz.WRatio, processor=utils.default_process, limit=n, score_cutoff=60
+        )
+        return [hit[0] for hit in hits]

@@ -1,0 +1,29 @@
+"""Every error that shelfaware raises on purpose. One sentence each: what is wrong, where, what to do."""
+
+
+class ShelfawareError(Exception):
+    """Base of all: the command line prints its sentence and exits with code 2."""
+
+
+class DataError(ShelfawareError):
+    """A table, a dataset folder or a value in it cannot be used as it is."""
+
+
+class UnknownIdError(ShelfawareError):
+    """A user or a book that the data or the model has never seen."""
+
+
+class ModelError(ShelfawareError):
+    """A model folder is damaged, of another version, or asked for what its model cannot do."""
+
+
+class TrainingError(ShelfawareError):
+    """Training cannot go on: the cause is named."""
+
+
+class EvaluationError(ShelfawareError):
+    """An evaluation that would flatter: train and test overlap, a pair has no score, nothing was held out."""
+
+
+class MissingExtraError(ShelfawareError):
+    """An optional library is not installed: the sentence holds the command that installs it."""
