@@ -1,0 +1,45 @@
+"""An unfinished run in one file: the arrays of its state, its best state and its history, swapped in whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shelfaware.data.folder import write_file
+from shelfaware.errors import TrainingError
+from shelfaware.training.history import History
+
+if TYPE_CHECKING:
+    from shelfaware.training.loop import Progress
+
+
+def save(path: Path, progress: Progress, identity: str) -> None:
+    """Writes a checkpoint; a kill while it is written leaves the one before."""
+    import jax
+    from safetensors.numpy import save_file
+
+    leaves = jax.tree.leaves((progress.state, progress.best))
+    about = {"identity": identity, "history": json.dumps(progress.history.to_json()), "rate": repr(progress.rate)}
+    arrays = {str(i): np.ascontiguousarray(leaf) for i, leaf in enumerate(leaves)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, lambda temporary: save_file(arrays, temporary, about))
+
+
+def load(path: Path, *, like: Progress, identity: str) -> Progress:
+    """Reads a checkpoint into the structure of `like`. Raises TrainingError if it is damaged or of another run."""
+    import jax
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            about = file.metadata() or {}
+            leaves = [file.get_tensor(str(i)) for i in range(len(list(file.keys())))]
+    except (SafetensorError, OSError) as error:
+        raise TrainingError(f"the checkpoint {path} is damaged ({error}); delete it or train without --resume") from error
+    if about.get("identity") != identity:
+        raise TrainingError(f"the checkpoint {path} is of other data or settings; delete it or train without --resume")
+    state, best = jax.tree.unflatten(jax.tree.structure((like.state, like.best)), leaves)
+    return type(like)(state, best, History.from_json(json.loads(about["history"])), float(about["rate"]))
