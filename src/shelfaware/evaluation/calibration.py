@@ -47,7 +47,12 @@ def interval_coverage(stars: AnyArray, predicted: AnyArray, deviation: AnyArray,
 
 
 def coverage_curve(
-    stars: AnyArray, predicted: AnyArray, deviation: AnyArray, *, groups: AnyArray | None = None, levels: Sequence[float] = LEVELS
+    stars: AnyArray,
+    predicted: AnyArray,
+    deviation: AnyArray,
+    *,
+    groups: AnyArray | None = None,
+    levels: Sequence[float] = LEVELS,
 ) -> list[Coverage]:
     """`interval_coverage` at every level, each with its bootstrap interval (over whole `groups` [n] where given)."""
     distance = np.abs(_standardised(stars, predicted, deviation))
@@ -112,5 +117,8 @@ def _standardised(stars: AnyArray, predicted: AnyArray, deviation: AnyArray) -> 
 def _positive(deviation: AnyArray, n: int) -> Floats:
     deviation = finite(deviation, "deviations", n)
     if (deviation <= 0).any():
-        raise EvaluationError(f"{int((deviation <= 0).sum()):,} of {n:,} deviations are not above 0; a model that is never sure must say so")
+        few = int((deviation <= 0).sum())
+        raise EvaluationError(
+            f"{few:,} of {n:,} deviations are not above 0; only a model that tells how sure it is can be checked"
+        )
     return deviation

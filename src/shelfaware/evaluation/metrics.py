@@ -52,7 +52,7 @@ def absolute_errors(stars: AnyArray, predicted: AnyArray) -> Floats:
 
 
 def residuals(stars: AnyArray, predicted: AnyArray) -> Floats:
-    """stars - predicted of each pair [n], in stars. Raises EvaluationError where a pair has no stars or no prediction."""
+    """stars - predicted of each pair [n], in stars. Raises EvaluationError where a pair lacks either."""
     return finite(stars, "stars") - finite(predicted, "predictions", len(stars))
 
 
@@ -61,8 +61,8 @@ def bootstrap_mean(
 ) -> Interval:
     """Mean over `values` [n] with its percentile bootstrap interval (Efron & Tibshirani 1993, 13.3).
 
-    With `groups` [n] (the user of each pair) whole groups are drawn, with replacement, as many as there are: pairs of one
-    user are alike, and an interval that takes them for independent is too narrow. The mean stays the mean over pairs.
+    With `groups` [n] (the user of each pair) whole groups are drawn, with replacement, as many as there are: pairs of
+    one user are alike, and an interval that takes them for independent is too narrow. The mean stays over pairs.
     """
     values = finite(values, "values")
     if not len(values):
@@ -107,7 +107,7 @@ def by_decile(values: AnyArray, activity: AnyArray, *, groups: AnyArray | None =
 
 
 def equal_count_bins(values: AnyArray, n_bins: int = 10) -> Indices:
-    """Bin 0 to n_bins - 1 of each value [n], as equal in count as whole ties allow: a tie goes where its middle rank lies."""
+    """Bin 0 to n_bins - 1 of each value [n], of equal count as far as ties allow: a tie goes with its middle rank."""
     _, tie, count = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(count) - count / 2
     return (n_bins * middle / max(len(values), 1)).astype(np.int32)[tie]
@@ -117,8 +117,12 @@ def finite(values: AnyArray, what: str, n: int | None = None) -> Floats:
     """`values` as float64 [n]. Raises EvaluationError where one is missing or not finite."""
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or (n is not None and len(values) != n):
-        raise EvaluationError(f"{what} have shape {values.shape}; {'one dimension' if n is None else f'{n:,} values'} are needed")
+        raise EvaluationError(
+            f"{what} have shape {values.shape}; {'one dimension' if n is None else f'{n:,} values'} are needed"
+        )
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        raise EvaluationError(f"{len(bad):,} of {len(values):,} {what} are not finite, the first at {bad[0]}; every pair needs one")
+        raise EvaluationError(
+            f"{len(bad):,} of {len(values):,} {what} are not finite, the first at {bad[0]}; every pair needs one"
+        )
     return values

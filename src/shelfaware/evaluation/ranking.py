@@ -34,9 +34,17 @@ class Relevant:
         return np.diff(self.indptr)
 
     def hits(self, ranked: Indices) -> Mask:
-        """Where `ranked` [n_users, n] holds a relevant book of its row; padding (-1) is none."""
+        """Where `ranked` [n_users, n] holds a relevant book of its row; padding (-1) is none.
+
+        Raises EvaluationError for a list that names a book twice: it would be counted twice.
+        """
         if len(ranked) != len(self.counts):
-            raise EvaluationError(f"there are {len(ranked):,} ranked lists for {len(self.counts):,} users; give one a user")
+            raise EvaluationError(
+                f"there are {len(ranked):,} ranked lists for {len(self.counts):,} users; give one a user"
+            )
+        ordered = np.sort(ranked, axis=1)
+        if ((np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)).any():
+            raise EvaluationError("a ranked list names a book twice; rank every candidate once")
         width = max(int(ranked.max(initial=0)), int(self.books.max(initial=0))) + 1
         users = np.arange(len(ranked), dtype=np.int64)
         relevant = np.repeat(users, self.counts) * width + self.books
@@ -53,19 +61,21 @@ def ndcg(ranked: Indices, relevant: Relevant, n: int = 10) -> Floats:
     hits = relevant.hits(ranked[:, :n])
     discount = 1 / np.log2(np.arange(n) + 2)
     ideal = np.concatenate([[np.nan], np.cumsum(discount)])
-    return hits @ discount[: hits.shape[1]] / ideal[np.minimum(relevant.counts, n)]
+    gain: Floats = hits @ discount[: hits.shape[1]]
+    best: Floats = ideal[np.minimum(relevant.counts, n)]
+    return gain / best
 
 
 def recall(ranked: Indices, relevant: Relevant, n: int = 10) -> Floats:
     """The share of a user's relevant books among the first n [n_users]; NaN for a user with none."""
-    found = relevant.hits(ranked[:, :n]).sum(axis=1)
+    found: Floats = relevant.hits(ranked[:, :n]).sum(axis=1).astype(np.float64)
     return found / np.where(relevant.counts, relevant.counts, np.nan)
 
 
 def reciprocal_rank(ranked: Indices, relevant: Relevant, n: int = 10) -> Floats:
-    """1 / rank of the first relevant book among the first n, 0 if there is none [n_users]; NaN for a user with none at all.
+    """1 / rank of the first relevant book among the first n, 0 if there is none [n_users]; its mean is the MRR.
 
-    Its mean over users is the MRR.
+    NaN for a user with no relevant book at all.
     """
     hits = relevant.hits(ranked[:, :n])
     first = np.where(hits.any(axis=1), 1 / (hits.argmax(axis=1) + 1), 0.0)

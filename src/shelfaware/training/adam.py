@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -98,9 +97,9 @@ def update(rows: Rows, gradient: Array, step: Array, rates: Rates) -> Rows:
 
 def gather(table: Rows, index: Array) -> Rows:
     """The rows at `index` [b]; an index past the end reads the last row."""
-    return jax.tree.map(lambda x: jnp.take(x, index, axis=0, mode="clip"), table)
+    return Rows(*(jnp.take(part, index, axis=0, mode="clip") for part in table))
 
 
 def scatter(table: Rows, index: Array, rows: Rows) -> Rows:
     """Puts rows back at `index` [b]. Repeats must carry the same rows; an index past the end is dropped."""
-    return jax.tree.map(lambda x, new: x.at[index].set(new, mode="drop"), table, rows)
+    return Rows(*(part.at[index].set(new, mode="drop") for part, new in zip(table, rows, strict=True)))

@@ -1,0 +1,162 @@
+"""The planted world: what simulated books are like, what simulated people like, and which books they take up.
+
+    latent(u, b)  = bias_u + quality_b + taste_u . vector_b        noise has deviation 1, the unit of all of these
+    pull(u, b)    = popularity_b + TASTE_PULL taste_u . vector_b + SERIES_PULL g(u, series of b)
+
+A person takes up books one after another, each with probability in proportion to exp(pull): the books of the largest
+pull + Gumbel noise. Their stars are cut from latent + noise. Every capital below is an assumption of the simulator;
+none was fitted to anybody's data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shelfaware.arrays import Floats, Indices, Mask, Positions
+from shelfaware.data.books import Books
+from shelfaware.data.interactions import READ, TO_READ
+from shelfaware.seeding import generator
+
+TASTE_SPREAD = (0.62, 0.48, 0.38, 0.14, 0.11, 0.09, 0.07, 0.05)
+"""Deviation of what each dimension of taste adds to the latent: a few strong ones, the rest weak."""
+GENRE, AUTHOR, SERIES, OWN = 0.5, 0.2, 0.15, 0.15
+"""Shares of a book vector's variance: common to the genre, the first author, the series; its own."""
+USER_SPREAD, BOOK_SPREAD = 0.45, 0.3
+"""Deviations of a person's bias and of a book's quality."""
+TASTE_PULL, SERIES_PULL = 1.0, 1.2
+"""How much more people take up what they will like, and the rest of a series they are in."""
+ZIPF, ZIPF_OFFSET, POPULARITY_SPREAD = 1.0, 15, 0.4
+"""A book's popularity is (its place in the table + ZIPF_OFFSET) ** -ZIPF, times a log-normal of this deviation."""
+MEDIAN_RATED, RATED_SPREAD = 7, 1.1
+"""Rated books a person: log-normal, at least one, at most half of the catalogue."""
+UNRATED_READ, TO_READ_SHELVED = 0.04, 0.48
+"""Mean number of read books without stars, and of books to read, for each rated one."""
+FIRST_DAY, LAST_DAY = np.datetime64("2018-01-01", "s"), np.datetime64("2024-01-01", "s")
+"""Later than any book of the catalogue."""
+BLOCK_USERS = 500
+"""Users drawn together. A block depends on (world, seed, its number) alone, so blocks can be drawn anywhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """What is planted of the books, in the order of their table.
+
+    vectors         [n_books, k]   what they are like
+    quality         [n_books]      how much better everybody likes them
+    log_popularity  [n_books]
+    series          i64 [n_books]  a number for each series; a book in none has a number of its own
+    position        [n_books]      place in the series, 0 where it has none
+    """
+
+    vectors: Floats
+    quality: Floats
+    log_popularity: Floats
+    series: Positions
+    position: Floats
+
+
+class Cells(NamedTuple):
+    """Drawn (user, book) pairs, sorted by user, then book; every array [n]. `noisy` is latent + noise."""
+
+    user_index: Indices
+    book_index: Indices
+    latent: Floats
+    noisy: Floats
+    rated: Mask
+    shelf: NDArray[np.int8]
+    time: NDArray[np.datetime64]
+
+
+def plant(books: Books, seed: int) -> World:
+    """A world for `books`, which are taken to be listed from the most to the least read, roughly."""
+    rng = generator(seed, "simulated books")
+    authors = _codes(books, pl.col("authors").list.first())
+    series = _codes(books, pl.col("series"))
+    own = np.arange(len(books))
+    vectors = np.sqrt(GENRE) * _genre_part(books, rng)
+    for share, codes in ((AUTHOR, authors), (SERIES, series), (OWN, own)):
+        vectors += np.sqrt(share) * rng.standard_normal((codes.max() + 1, len(TASTE_SPREAD)))[codes]
+    popularity = -ZIPF * np.log(own + 1 + ZIPF_OFFSET) + POPULARITY_SPREAD * rng.standard_normal(len(books))
+    return World(
+        vectors=vectors * np.array(TASTE_SPREAD),
+        quality=BOOK_SPREAD * rng.standard_normal(len(books)),
+        log_popularity=popularity,
+        series=series,
+        position=books.table["series_position"].fill_null(0.0).to_numpy(),
+    )
+
+
+def _codes(books: Books, label: pl.Expr) -> Positions:
+    """A number for each distinct label [n_books]; a book without a label has a number of its own."""
+    shared = pl.struct(label.alias("label"), pl.when(label.is_null()).then(pl.col("book_id")).alias("own"))
+    return books.table.select(shared.rank("dense").alias("code"))["code"].to_numpy().astype(np.int64) - 1
+
+
+def _genre_part(books: Books, rng: np.random.Generator) -> Floats:
+    """The normalised sum of the vectors of a book's genres [n_books, k], of unit variance; 0 for a book of none."""
+    genres = sorted(set(books.table["genres"].explode().drop_nulls()))
+    of_genre = rng.standard_normal((len(genres), len(TASTE_SPREAD)))
+    belongs = np.array([[genre in mine for genre in genres] for mine in books.table["genres"]], float)
+    part: Floats = belongs @ of_genre / np.sqrt(np.maximum(belongs.sum(axis=1, keepdims=True), 1))
+    return part
+
+
+def draw_block(world: World, seed: int, block: int) -> Cells:
+    """What the users block * BLOCK_USERS ... of the world do."""
+    rng = generator(seed, "simulated users", block)
+    n_books, k = world.vectors.shape
+    liking = rng.standard_normal((BLOCK_USERS, k)) @ world.vectors.T
+    latent = liking + world.quality + USER_SPREAD * rng.standard_normal((BLOCK_USERS, 1))
+    pull = world.log_popularity + TASTE_PULL * liking + rng.gumbel(size=liking.shape)
+    pull += SERIES_PULL * rng.standard_normal((BLOCK_USERS, int(world.series.max()) + 1))[:, world.series]
+    n_rated, n_read, n_taken = _how_many(rng, n_books)
+    least = np.take_along_axis(np.sort(pull, axis=1), (n_books - n_taken)[:, None], axis=1)
+    user, book = np.nonzero(pull >= least)
+    turn = _places(user, _moments(rng, world, user, book))
+    latent = latent[user, book]
+    return Cells(
+        user_index=(user + block * BLOCK_USERS).astype(np.int32),
+        book_index=book.astype(np.int32),
+        latent=latent,
+        noisy=latent + rng.standard_normal(len(latent)),
+        rated=turn < n_rated[user],
+        shelf=np.where(turn < n_read[user], READ, TO_READ).astype(np.int8),
+        time=_times(rng, user, _moments(rng, world, user, book)),
+    )
+
+
+def _how_many(rng: np.random.Generator, n_books: int) -> tuple[Positions, Positions, Positions]:
+    """How many books each user rated, read and took up at all, each [BLOCK_USERS] and within the next."""
+    rated = np.rint(MEDIAN_RATED * np.exp(RATED_SPREAD * rng.standard_normal(BLOCK_USERS)))
+    rated = np.clip(rated, 1, max(n_books // 2, 1)).astype(np.int64)
+    read = np.minimum(rated + rng.poisson(UNRATED_READ * rated), n_books)
+    return rated, read, np.minimum(read + rng.poisson(TO_READ_SHELVED * rated), n_books)
+
+
+def _moments(rng: np.random.Generator, world: World, user: Positions, book: Positions) -> Floats:
+    """A random moment of [0, 1) for each cell [n]; a user's volumes of one series have theirs in reading order."""
+    moment, series = rng.random(len(user)), world.series[book]
+    in_order = np.empty_like(moment)
+    in_order[np.lexsort((world.position[book], series, user))] = moment[np.lexsort((moment, series, user))]
+    return in_order
+
+
+def _places(user: Positions, moment: Floats) -> Positions:
+    """The place of each cell among its user's, by moment, from 0 [n]. `user` is sorted."""
+    places = np.empty(len(user), np.int64)
+    places[np.lexsort((moment, user))] = np.arange(len(user)) - np.searchsorted(user, user)
+    return places
+
+
+def _times(rng: np.random.Generator, user: Positions, moment: Floats) -> NDArray[np.datetime64]:
+    """Whole seconds between the day a user joins and LAST_DAY [n]."""
+    seconds = (LAST_DAY - FIRST_DAY).astype(float)
+    joined = rng.random(BLOCK_USERS)[user]
+    elapsed = seconds * (joined + (1 - joined) * moment)
+    times: NDArray[np.datetime64] = FIRST_DAY + elapsed.astype("timedelta64[s]")
+    return times

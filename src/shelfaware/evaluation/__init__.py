@@ -1,0 +1,1 @@
+"""How good a model is, honestly: protocols, metrics with intervals, plots."""

@@ -1,0 +1,112 @@
+"""What a model is told of the people it predicts for: a batch of histories. A stranger is a batch of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shelfaware.arrays import Floats, Indices, Mask, Positions
+from shelfaware.data.books import Books
+from shelfaware.data.ids import Id
+from shelfaware.data.interactions import READ, TO_READ, Interactions, Scale
+from shelfaware.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Readers:
+    """Histories one after another, as in a CSR matrix: reader r has the rows indptr[r] to indptr[r + 1].
+
+    indptr      i64 [n_readers + 1]
+    book_index  i32 [m]   ascending within a reader, no book twice
+    stars       f64 [m]   NaN where a book is on a shelf without stars
+    shelf       i8  [m]   READ or TO_READ; a rated book is read
+    """
+
+    indptr: Positions
+    book_index: Indices
+    stars: Floats
+    shelf: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, data: Interactions) -> Readers:
+        """Every user of `data`, those without a row too: reader r is user r."""
+        counts = np.bincount(data.user_index, minlength=data.n_users)
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        return cls(indptr, data.book_index, data.stars.astype(np.float64), data.shelf)
+
+    @classmethod
+    def stranger(
+        cls,
+        books: Books,
+        scale: Scale,
+        ratings: Mapping[Id, float],
+        read: Iterable[Id] = (),
+        to_read: Iterable[Id] = (),
+    ) -> Readers:
+        """One reader from books named by id or exact title. A rated book need not be among `read`."""
+        shelves: dict[int, tuple[float, int]] = {}
+        for state, names in ((TO_READ, to_read), (READ, read)):
+            shelves.update({books.index_of(name): (np.nan, state) for name in names})
+        for name, stars in ratings.items():
+            if not scale.holds(np.array([stars], np.float64))[0]:
+                wanted = f"{scale.min:g} to {scale.max:g} by {scale.step:g}"
+                raise DataError(f"book {name!r} has {stars:g} stars, which is not on the scale {wanted}")
+            index = books.index_of(name)
+            if not np.isnan(shelves.get(index, (np.nan, READ))[0]):
+                raise DataError(f"book {name!r} is rated twice")
+            shelves[index] = (stars, READ)
+        book_index = np.array(sorted(shelves), np.int32)
+        stars_of = np.array([shelves[b][0] for b in book_index], np.float64)
+        states = np.array([shelves[b][1] for b in book_index], np.int8)
+        return cls(np.array([0, len(book_index)]), book_index, stars_of, states)
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def __repr__(self) -> str:
+        return f"Readers({len(self):,} with {int(self.rated.sum()):,} ratings)"
+
+    @cached_property
+    def rated(self) -> Mask:
+        return ~np.isnan(self.stars)
+
+    @cached_property
+    def owner(self) -> Positions:
+        """The reader of each row [m]."""
+        return np.repeat(np.arange(len(self)), np.diff(self.indptr))
+
+    @cached_property
+    def n_ratings(self) -> Positions:
+        """How many books each reader rated [n_readers]."""
+        return np.bincount(self.owner[self.rated], minlength=len(self))
+
+    def take(self, which: NDArray[np.intp]) -> Readers:
+        """The readers at the positions `which`, in that order; repeats allowed."""
+        counts = np.diff(self.indptr)[which]
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        rows = np.repeat(self.indptr[which] - indptr[:-1], counts) + np.arange(indptr[-1])
+        return Readers(indptr, self.book_index[rows], self.stars[rows], self.shelf[rows])
+
+    def only(self, mask: Mask) -> Readers:
+        """The same readers with the rows where `mask` [m] is true."""
+        counts = np.bincount(self.owner[mask], minlength=len(self))
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        return Readers(indptr, self.book_index[mask], self.stars[mask], self.shelf[mask])
+
+    def ratings(self) -> Readers:
+        """The rated rows alone: the shelves are forgotten."""
+        return self.only(self.rated)
+
+    def dense(self, values: Floats, n_books: int) -> Floats:
+        """A value of each row [m] as a matrix, 0 where a reader does not have a book [n_readers, n_books]."""
+        matrix = np.zeros((len(self), n_books))
+        matrix[self.owner, self.book_index] = values
+        return matrix
+
+    def has(self, n_books: int) -> Mask:
+        """Which books each reader has in their history, rated or on a shelf [n_readers, n_books]."""
+        return self.dense(np.ones(len(self.book_index)), n_books) > 0
