@@ -94,7 +94,5 @@ class Books:
         from rapidfuzz import fuzz, process, utils
 
         choices = self.table["title"].to_list()
-        hits = process.extract(
-            title, choices, scorer=fuzz.WRatio, processor=utils.default_process, limit=n, score_cutoff=60
-        )
+        hits = process.extract(title, choices, scorer=fuzz.WRatio, processor=utils.default_process, limit=n, score_cutoff=60)
         return [hit[0] for hit in hits]

@@ -44,6 +44,9 @@ class IdMap:
         """Indices of `ids` [n], -1 where an id is unknown."""
         if not isinstance(ids, pl.Series):
             ids = pl.Series([str(one) for one in ids], dtype=pl.String)
+        if self.ids.dtype == pl.Int64 and ids.dtype == pl.String:
+            # A cast alone would take "007" and "+7" for 7.
+            ids = pl.select(pl.when(ids.str.contains(CANONICAL_NUMBER)).then(ids)).to_series()
         wanted = ids.cast(self.ids.dtype, strict=False)
         table = pl.DataFrame({"id": self.ids, "index": np.arange(len(self), dtype=np.int32)})
         joined = pl.DataFrame({"id": wanted}).join(table, on="id", how="left", maintain_order="left")
@@ -56,7 +59,9 @@ class IdMap:
         unknown = np.flatnonzero(index < 0)
         if len(unknown):
             more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-            raise UnknownIdError(f"{self.kind} {ids[int(unknown[0])]!r}{more} is not among the {len(self):,} known {self.kind}s")
+            raise UnknownIdError(
+                f"{self.kind} {ids[int(unknown[0])]!r}{more} is not among the {len(self):,} known {self.kind}s"
+            )
         return index
 
     def id_of(self, index: int) -> Id:
@@ -78,7 +83,7 @@ def normalise_ids(ids: pl.Series, kind: str) -> pl.Series:
         ids = ids.cast(pl.String)
         if not len(ids) or not ids.str.contains(CANONICAL_NUMBER).all():
             return ids
-        ids = ids.cast(pl.Int128)
+    ids = ids.cast(pl.Int128)
     for bad in ids.filter((ids < 0) | (ids > LARGEST_ID)).head(1):
         raise DataError(f"{kind} id {bad} is outside 0 to 2^53 - 1, so it cannot be kept exactly; write ids as text")
     return ids.cast(pl.Int64)

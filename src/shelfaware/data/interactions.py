@@ -38,7 +38,8 @@ class Scale:
     def parse(cls, text: str) -> Scale:
         """Reads "min:max:step" (step 1 if left out), such as "0.5:5:0.5"."""
         try:
-            return cls(*(float(part) for part in text.split(":")))
+            low, high, *step = (float(part) for part in text.split(":"))
+            return cls(low, high, *step)
         except (ValueError, TypeError):
             raise DataError(f"a star scale is written min:max:step, such as 0.5:5:0.5, not {text!r}") from None
 
@@ -90,7 +91,7 @@ class Interactions:
             if column is not None and len(column) != n:
                 raise DataError(f"{name} has {len(column):,} rows and user_index {n:,}")
         for name, index, size in (("user", self.user_index, self.n_users), ("book", self.book_index, self.n_books)):
-            if n and not (0 <= index.min() and index.max() < size):
+            if n and not (index.min() >= 0 and index.max() < size):
                 raise DataError(f"a {name}_index lies outside 0 to {size - 1}")
         order = np.diff(self.pair_keys)
         if (order < 0).any():
@@ -108,7 +109,9 @@ class Interactions:
             raise DataError("a rated book must be on the shelf `read`")
 
     @classmethod
-    def from_frame(cls, rows: pl.DataFrame, *, users: IdMap | None = None, books: Books | None = None, **about: Any) -> Interactions:
+    def from_frame(
+        cls, rows: pl.DataFrame, *, users: IdMap | None = None, books: Books | None = None, **about: Any
+    ) -> Interactions:
         """From a table of user_id, book_id, stars (null where unrated) and, if known, shelf and time, in any order.
 
         Ids that are in the rows but not in `users` or `books` are added to them. `about`: scale, source, simulated.
@@ -141,10 +144,20 @@ class Interactions:
 
     def to_frame(self) -> pl.DataFrame:
         """The rows as in interactions.parquet: user_index, book_index, stars, shelf, time; unrated is null."""
-        shelf = pl.Series("shelf", np.array(SHELVES)[self.shelf], dtype=pl.Enum(SHELVES)) if len(self) else pl.Series("shelf", [], pl.Enum(SHELVES))
-        time = pl.Series("time", self.time, pl.Datetime("us")) if self.time is not None else pl.Series("time", [None] * len(self), pl.Datetime("us"))
+        shelf = (
+            pl.Series("shelf", np.array(SHELVES)[self.shelf], dtype=pl.Enum(SHELVES))
+            if len(self)
+            else pl.Series("shelf", [], pl.Enum(SHELVES))
+        )
+        time = (
+            pl.Series("time", self.time, pl.Datetime("us"))
+            if self.time is not None
+            else pl.Series("time", [None] * len(self), pl.Datetime("us"))
+        )
         stars = pl.Series("stars", self.stars, pl.Float32).fill_nan(None)
-        return pl.DataFrame({"user_index": self.user_index, "book_index": self.book_index, "stars": stars, "shelf": shelf, "time": time})
+        return pl.DataFrame(
+            {"user_index": self.user_index, "book_index": self.book_index, "stars": stars, "shelf": shelf, "time": time}
+        )
 
     def __len__(self) -> int:
         return len(self.user_index)
@@ -209,7 +222,9 @@ class Interactions:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, titles, scale and rows: the same data in another order has the same fingerprint."""
-        digest = hashlib.sha256(repr((self.scale, self.simulated, str(self.users.ids.dtype), str(self.books.ids.ids.dtype))).encode())
+        digest = hashlib.sha256(
+            repr((self.scale, self.simulated, str(self.users.ids.dtype), str(self.books.ids.ids.dtype))).encode()
+        )
         for series in (self.users.ids, self.books.ids.ids, self.books.table["title"]):
             digest.update("\n".join(series.cast(pl.String)).encode())
         for column in (self.user_index, self.book_index, self.stars, self.shelf, self.time):

@@ -42,7 +42,8 @@ def _load(path: Path) -> Any:
     from scipy.sparse import load_npz
 
     try:
-        matrix: Any = load_npz(path)
+        with path.open("rb") as file:
+            matrix: Any = load_npz(file)
         if matrix.format in ("csr", "csc", "bsr"):
             matrix.check_format(full_check=True)
         cells = matrix.tocoo()

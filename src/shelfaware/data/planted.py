@@ -82,8 +82,9 @@ def plant(books: Books, seed: int) -> World:
     for share, codes in ((AUTHOR, authors), (SERIES, series), (OWN, own)):
         vectors += np.sqrt(share) * rng.standard_normal((codes.max() + 1, len(TASTE_SPREAD)))[codes]
     popularity = -ZIPF * np.log(own + 1 + ZIPF_OFFSET) + POPULARITY_SPREAD * rng.standard_normal(len(books))
+    vectors -= np.average(vectors, axis=0, weights=np.exp(popularity))
     return World(
-        vectors=vectors * np.array(TASTE_SPREAD),
+        vectors=vectors / vectors.std(axis=0) * np.array(TASTE_SPREAD),
         quality=BOOK_SPREAD * rng.standard_normal(len(books)),
         log_popularity=popularity,
         series=series,

@@ -82,7 +82,7 @@ def _values(sheet: Sheet) -> Sieve:
     rows, dialect = _trimmed(sheet), sheet.dialect
     for kind in ("user", "book"):
         _check_ids(rows, kind, numbered=dialect.numbered)
-    _check_stars(rows)
+    refuse(rows, ~pl.col("stars").str.contains(NUMBER), "rating {stars!r:.40} is not a number in the digits 0 to 9")
     rows = rows.with_columns(_stars(dialect), _shelf_words(), _time(rows, dialect.time_format).alias("utc"))
     refuse(rows, pl.col("utc").is_null() & pl.col("time").is_not_null(), "time {time!r:.40} is not a date that can be read")
     sieve = Sieve(rows)
@@ -108,7 +108,7 @@ def _constant(text: str) -> pl.Expr:
 
 
 def _trimmed(sheet: Sheet) -> pl.DataFrame:
-    """All six columns, without the spaces around a value (nor quotes, in a dialect without them); empty is null."""
+    """All of VALUES, without the spaces around a value (nor quotes, in a dialect without them); empty is null."""
     margin = " \t" if sheet.dialect.quoted else ' \t"\\'
     absent = [pl.lit(None, pl.String).alias(c) for c in VALUES if c not in sheet.rows.columns]
     trimmed = [pl.col(c).str.strip_chars(margin).replace("", None) for c in VALUES]
@@ -135,10 +135,6 @@ def _refuse_huge_ids(rows: pl.DataFrame, column: str) -> None:
         kind = column.removesuffix("_id")
         huge = number.is_null() | (number > LARGEST_ID)
         refuse(rows, huge, f"{kind} id {{{column}!r:.40}} is beyond 2^53 - 1 and cannot be kept exactly; use smaller ids")
-
-
-def _check_stars(rows: pl.DataFrame) -> None:
-    refuse(rows, ~pl.col("stars").str.contains(NUMBER), "rating {stars!r:.40} is not a number in the digits 0 to 9")
 
 
 def _stars(dialect: Dialect) -> pl.Expr:

@@ -43,9 +43,7 @@ class End(NamedTuple):
     colour: str
 
 
-def sheet(
-    title: str, subtitle: str, *, rows: int = 1, columns: int = 1, panel: float = 2.3
-) -> tuple[Figure, list[Axes]]:
+def sheet(title: str, subtitle: str, *, rows: int = 1, columns: int = 1, panel: float = 2.3) -> tuple[Figure, list[Axes]]:
     """A figure with its header and rows x columns empty panels, each `panel` inches high, in reading order."""
     from matplotlib.figure import Figure
 

@@ -43,9 +43,7 @@ MSE = "Mean squared error, stars²"
 
 
 @style()
-def learning_curve(
-    train_loss: AnyArray, validation_mse: AnyArray | None, subtitle: str, *, loss_is_mse: bool
-) -> Figure:
+def learning_curve(train_loss: AnyArray, validation_mse: AnyArray | None, subtitle: str, *, loss_is_mse: bool) -> Figure:
     """Training loss and, if measured, validation MSE by epoch [n_epochs], NaN where an epoch was not validated.
 
     One panel where the loss is itself an MSE, so that the gap between the two can be read; else a panel each.
@@ -57,9 +55,7 @@ def learning_curve(
         name_axes(axes, "epoch", MSE if loss_is_mse else "Training loss")
         return figure
     validation_mse = np.asarray(validation_mse, np.float64)
-    figure, panels = sheet(
-        _lowest(validation_mse), subtitle, rows=1 if loss_is_mse else 2, panel=2.3 if loss_is_mse else 1.4
-    )
+    figure, panels = sheet(_lowest(validation_mse), subtitle, rows=1 if loss_is_mse else 2, panel=2.3 if loss_is_mse else 1.4)
     ends = [
         _epochs(panels[0], "validation", validation_mse, TEAL),
         _epochs(panels[-1], "training", train_loss, SERIES[1]),
@@ -269,11 +265,7 @@ def _range(bins: Sequence[ReliabilityBin]) -> tuple[float, float]:
 def _round_counts(least: float, most: float) -> list[int]:
     """Ticks 0, 1, 2, 5, 10, ... from `least` to `most`, powers of ten alone where those would crowd."""
     for steps in ((1, 2, 5), (1,)):
-        ticks = [
-            count
-            for count in (0, *(step * 10**power for power in range(10) for step in steps))
-            if least <= count <= most
-        ]
+        ticks = [count for count in (0, *(step * 10**power for power in range(10) for step in steps)) if least <= count <= most]
         if len(ticks) <= 9:
             break
     return ticks

@@ -39,9 +39,7 @@ class Relevant:
         Raises EvaluationError for a list that names a book twice: it would be counted twice.
         """
         if len(ranked) != len(self.counts):
-            raise EvaluationError(
-                f"there are {len(ranked):,} ranked lists for {len(self.counts):,} users; give one a user"
-            )
+            raise EvaluationError(f"there are {len(ranked):,} ranked lists for {len(self.counts):,} users; give one a user")
         ordered = np.sort(ranked, axis=1)
         if ((np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)).any():
             raise EvaluationError("a ranked list names a book twice; rank every candidate once")

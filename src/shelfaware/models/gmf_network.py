@@ -111,9 +111,7 @@ def same(index: Array) -> Array:
 
 
 @partial(jax.jit, static_argnums=0)
-def run_epoch(
-    task: Task, rates: adam.Rates, network: Network, batches: tuple[Array, Ratings, Array]
-) -> tuple[Network, Array]:
+def run_epoch(task: Task, rates: adam.Rates, network: Network, batches: tuple[Array, Ratings, Array]) -> tuple[Network, Array]:
     """All steps of an epoch, then every row up to date. Returns the network and the sums over the epoch as in `step` [3]."""
     network, sums = jax.lax.scan(partial(step, task, rates), network, batches)
     last = batches[0][-1]

@@ -95,9 +95,7 @@ class GPLearner:
             self.n_shelved[shelf_book].reshape(shape),
         )
 
-    def train_epoch(
-        self, state: gp_network.Parameters, epoch: int, rate: float
-    ) -> tuple[gp_network.Parameters, Scores]:
+    def train_epoch(self, state: gp_network.Parameters, epoch: int, rate: float) -> tuple[gp_network.Parameters, Scores]:
         rates = adam.rates_of(self.learning_rates() * rate)
         state, sums = gp_network.run_epoch(self.task, jnp.float32(self.center), rates, state, self.batches(epoch))
         n, squared, absolute, loss = (float(x) for x in sums)

@@ -15,6 +15,8 @@ from shelfaware.data.ids import Id
 from shelfaware.data.interactions import READ, TO_READ, Interactions, Scale
 from shelfaware.errors import DataError
 
+STRANGER = -1
+
 
 @dataclass(frozen=True, eq=False)
 class Readers:
@@ -24,19 +26,21 @@ class Readers:
     book_index  i32 [m]   ascending within a reader, no book twice
     stars       f64 [m]   NaN where a book is on a shelf without stars
     shelf       i8  [m]   READ or TO_READ; a rated book is read
+    user_index  i64 [n_readers]   their row among the users of the data; -1 for a stranger
     """
 
     indptr: Positions
     book_index: Indices
     stars: Floats
     shelf: NDArray[np.int8]
+    user_index: Positions
 
     @classmethod
     def of(cls, data: Interactions) -> Readers:
         """Every user of `data`, those without a row too: reader r is user r."""
         counts = np.bincount(data.user_index, minlength=data.n_users)
         indptr = np.concatenate([[0], np.cumsum(counts)])
-        return cls(indptr, data.book_index, data.stars.astype(np.float64), data.shelf)
+        return cls(indptr, data.book_index, data.stars.astype(np.float64), data.shelf, np.arange(data.n_users))
 
     @classmethod
     def stranger(
@@ -62,7 +66,7 @@ class Readers:
         book_index = np.array(sorted(shelves), np.int32)
         stars_of = np.array([shelves[b][0] for b in book_index], np.float64)
         states = np.array([shelves[b][1] for b in book_index], np.int8)
-        return cls(np.array([0, len(book_index)]), book_index, stars_of, states)
+        return cls(np.array([0, len(book_index)]), book_index, stars_of, states, np.array([STRANGER]))
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -84,18 +88,19 @@ class Readers:
         """How many books each reader rated [n_readers]."""
         return np.bincount(self.owner[self.rated], minlength=len(self))
 
-    def take(self, which: NDArray[np.intp]) -> Readers:
-        """The readers at the positions `which`, in that order; repeats allowed."""
-        counts = np.diff(self.indptr)[which]
+    def take(self, which: Positions) -> Readers:
+        """The readers at the positions `which`, in that order; repeats allowed, and -1 is one who has read nothing."""
+        counts = np.where(which < 0, 0, np.diff(self.indptr)[which])
         indptr = np.concatenate([[0], np.cumsum(counts)])
         rows = np.repeat(self.indptr[which] - indptr[:-1], counts) + np.arange(indptr[-1])
-        return Readers(indptr, self.book_index[rows], self.stars[rows], self.shelf[rows])
+        users = np.where(which < 0, STRANGER, self.user_index[which])
+        return Readers(indptr, self.book_index[rows], self.stars[rows], self.shelf[rows], users)
 
     def only(self, mask: Mask) -> Readers:
         """The same readers with the rows where `mask` [m] is true."""
         counts = np.bincount(self.owner[mask], minlength=len(self))
         indptr = np.concatenate([[0], np.cumsum(counts)])
-        return Readers(indptr, self.book_index[mask], self.stars[mask], self.shelf[mask])
+        return Readers(indptr, self.book_index[mask], self.stars[mask], self.shelf[mask], self.user_index)
 
     def ratings(self) -> Readers:
         """The rated rows alone: the shelves are forgotten."""

@@ -38,9 +38,7 @@ def load(path: Path, *, like: Progress, identity: str) -> Progress:
             about = file.metadata() or {}
             leaves = [file.get_tensor(str(i)) for i in range(len(list(file.keys())))]
     except (SafetensorError, OSError) as error:
-        raise TrainingError(
-            f"the checkpoint {path} is damaged ({error}); delete it or train without --resume"
-        ) from error
+        raise TrainingError(f"the checkpoint {path} is damaged ({error}); delete it or train without --resume") from error
     if about.get("identity") != identity:
         raise TrainingError(f"the checkpoint {path} is of other data or settings; delete it or train without --resume")
     state, best = jax.tree.unflatten(jax.tree.structure((like.state, like.best)), leaves)

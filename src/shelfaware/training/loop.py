@@ -67,9 +67,7 @@ class Progress:
         return len(self.history.records)
 
 
-def train(
-    learner: Learner, run: Run, *, identity: str, patience: int | None, max_redraws: int
-) -> tuple[State, History]:
+def train(learner: Learner, run: Run, *, identity: str, patience: int | None, max_redraws: int) -> tuple[State, History]:
     """Trains to the last epoch, or until `patience` epochs bring no better validation; returns the best state.
 
     `identity` names settings and data, so that a checkpoint of another run is refused. A dead state is drawn again, at

@@ -64,12 +64,15 @@ class Packing:
         placed = block < n_blocks
         users, block, rank = users[placed], block[placed], rank[placed]
         return tuple(
-            _fill(lists, places, (users, block, rank), n_blocks, rng) for lists, places in zip(self.lists, self.places, strict=True)
+            _fill(lists, places, (users, block, rank), n_blocks, rng)
+            for lists, places in zip(self.lists, self.places, strict=True)
         )
 
     def _assign(self, users: Positions) -> tuple[Positions, Positions]:
         """The block of each user and their rank in it, in order of arrival."""
-        counts = [np.minimum(lists.count[users], places).tolist() for lists, places in zip(self.lists, self.places, strict=True)]
+        counts = [
+            np.minimum(lists.count[users], places).tolist() for lists, places in zip(self.lists, self.places, strict=True)
+        ]
         block, rank = np.empty(len(users), np.int64), np.empty(len(users), np.int64)
         current, members, used = 0, 0, [0] * len(counts)
         for i, wanted in enumerate(zip(*counts, strict=True)):

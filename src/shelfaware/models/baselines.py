@@ -1,0 +1,107 @@
+"""The baselines: a model that loses to one of them is a bug."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from shelfaware.arrays import AnyArray, Floats, Indices, Positions
+from shelfaware.data.interactions import Interactions
+from shelfaware.models.base import Ranker, RatingModel
+from shelfaware.models.readers import Readers
+from shelfaware.training.loop import Run
+
+
+@dataclass(kw_only=True, eq=False)
+class Mean(RatingModel):
+    """prediction = the mean of all stars."""
+
+    name: ClassVar[str] = "mean"
+
+    def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
+        return {"center": np.array([train.stars[train.rated].mean(dtype=np.float64)])}
+
+    def _expect(self, readers: Readers) -> Floats:
+        return np.full((len(readers), len(self._fitted_books)), self.arrays["center"][0])
+
+
+@dataclass(kw_only=True, eq=False)
+class Bias(RatingModel):
+    """prediction = m + b_u + b_i, with m the mean of all stars (Koren 2008, 2.1).
+
+    The biases minimise sum (r - m - b_u - b_i)^2 + user_decay sum b_u^2 + book_decay sum b_i^2, exactly: b_u is a function
+    of the book biases, b_u = sum over rated i (r - m - b_i) / (n_u + user_decay), so that a stranger has one too.
+    """
+
+    name: ClassVar[str] = "bias"
+
+    user_decay: float = 4.0
+    book_decay: float = 4.0
+
+    def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
+        ratings = train.ratings()
+        center = ratings.stars.mean(dtype=np.float64)
+        return {"center": np.array([center]), "bias": self._book_biases(ratings, ratings.stars.astype(np.float64) - center)}
+
+    def _book_biases(self, ratings: Interactions, residual: Floats) -> Floats:
+        """b_i [n_books]: the user biases are eliminated, and conjugate gradients solve what is left."""
+        from scipy.sparse import csr_array
+        from scipy.sparse.linalg import LinearOperator, cg
+
+        shape = (ratings.n_users, ratings.n_books)
+        rated = csr_array((np.ones(len(ratings)), (ratings.user_index, ratings.book_index)), shape=shape)
+        stars = csr_array((residual, (ratings.user_index, ratings.book_index)), shape=shape)
+        shrunken = 1.0 / (ratings.user_ratings() + self.user_decay)  # [n_users]
+        diagonal = ratings.book_ratings() + self.book_decay  # [n_books]
+        if (diagonal == 0).any():
+            diagonal = np.maximum(diagonal, 1.0)  # without decay, a book without ratings has bias 0
+        right = stars.sum(axis=0) - rated.T @ (shrunken * stars.sum(axis=1))  # [n_books]
+
+        def left(bias: Floats) -> Floats:
+            return np.asarray(diagonal * bias - rated.T @ (shrunken * (rated @ bias)))
+
+        operator = LinearOperator((len(diagonal),) * 2, matvec=left, dtype=np.float64)
+        scale = LinearOperator((len(diagonal),) * 2, matvec=lambda x: x / diagonal, dtype=np.float64)
+        bias, _ = cg(operator, right, rtol=1e-12, atol=0.0, maxiter=1000, M=scale)
+        return np.asarray(bias, np.float64)
+
+    def _residuals(self, readers: Readers) -> tuple[Positions, Floats, Floats]:
+        """Owner, r - m - b_i of each rated row, and each reader's b_u."""
+        rated = readers.rated
+        owner = readers.owner[rated]
+        residual = readers.stars[rated] - self.arrays["center"][0] - self.arrays["bias"][readers.book_index[rated]]
+        user_bias = np.bincount(owner, residual, len(readers)) / np.maximum(readers.n_ratings + self.user_decay, 1e-12)
+        return owner, residual, user_bias
+
+    def _expect(self, readers: Readers) -> Floats:
+        user_bias = self._residuals(readers)[2]
+        return np.asarray(self.arrays["center"][0] + user_bias[:, None] + self.arrays["bias"][None, :], np.float64)
+
+    def _left_out(self, readers: Readers) -> Floats:
+        owner, residual, user_bias = self._residuals(readers)
+        n = readers.n_ratings[owner] + self.user_decay
+        without = (user_bias[owner] * n - residual) / np.maximum(n - 1, 1e-12)
+        books = readers.book_index[readers.rated]
+        return np.asarray(self.arrays["center"][0] + without + self.arrays["bias"][books], np.float64)
+
+
+@dataclass(kw_only=True, eq=False)
+class Popularity(Ranker):
+    """score = the number of readers who rated a book, the same for everybody."""
+
+    name: ClassVar[str] = "popularity"
+
+    def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
+        return {"count": train.book_ratings().astype(np.float64)}
+
+    def _scores(self, readers: Readers) -> Floats:
+        return np.tile(self.arrays["count"], (len(readers), 1))
+
+
+def shrunken_means(book_index: Indices, stars: Floats, n_books: int, prior_count: float) -> tuple[float, Floats]:
+    """The mean m of all stars, and each book's mean as if `prior_count` ratings of m stood before its own [n_books]."""
+    center = float(stars.mean())
+    excess = np.bincount(book_index, stars - center, n_books)
+    return center, center + excess / (np.bincount(book_index, minlength=n_books) + prior_count)

@@ -1,0 +1,178 @@
+"""GP: Gaussian-process matrix factorisation, the model that shelfaware recommends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from shelfaware.arrays import AnyArray, Floats, Positions
+from shelfaware.data.interactions import Interactions
+from shelfaware.errors import DataError
+from shelfaware.models.base import Explanation, Forecast, RatingModel
+from shelfaware.models.baselines import shrunken_means
+from shelfaware.models.gp_posterior import Table, chunks, dense_prior, posterior, prior
+from shelfaware.models.readers import Readers
+from shelfaware.training.history import Scores
+from shelfaware.training.loop import Run, train
+
+PRIOR_COUNT = 10.0
+"""Ratings of the general mean that stand before a book's own when its mean is first guessed."""
+
+PAIRS = 20_000
+"""Pairs whose variance is computed at once."""
+
+
+@dataclass(kw_only=True, eq=False)
+class GP(RatingModel):
+    """A book has a vector q; a reader's taste is the posterior of a regression of their stars on the vectors they rated.
+
+    For rated books O with stars r, means mu, noise s^2 and a user-bias variance a^2:
+
+        K = Q_O Q_O^T + a^2 11^T + diag(s^2)        alpha = K^-1 (r - mu_O - prior_O)
+        stars of j      mu_j + prior_j + k_j . alpha                      k_j = Q_O q_j + a^2
+        variance        q_j . q_j + a^2 + s_j^2 - k_j . K^-1 k_j
+        because of i    k_j[i] alpha_i
+
+    prior is 0 without shelves; with them it is SVD++'s sum over the books on the reader's shelves (`gp_posterior.prior`).
+    Book tables learn by the left-out likelihood of every rating (`gp_network`); users are no parameters, so a stranger is
+    as good as a known user.
+
+    factors            width of q
+    shelves            whether shelf states are used; None: where the data has them
+    vector_deviation   tau of the prior N(0, tau^2) on q, which acts as a decay lambda_1 / n_j = 1 / (2 tau^2 n_j)
+    weight_decay       lambda_0, a decay of q that does not fade with the number of ratings
+    shelf_deviation, mean_deviation, noise_deviation   the same for y and z, for mu (stars), for log s_j - log s
+    block_size, batch_blocks   rows of a packed block, blocks of a step
+    patience           epochs without better validation after which training stops; None: never
+
+    Sources: Lawrence & Urtasun 2009 (GP factorisation); Sundararajan & Keerthi 2001 (leave-one-out objective); Koren 2008.
+    """
+
+    name: ClassVar[str] = "gp"
+
+    factors: int = 64
+    epochs: int = 15
+    learning_rate: float = 1e-2
+    batch_blocks: int = 32
+    block_size: int = 64
+    weight_decay: float = 0.0
+    vector_deviation: float = 0.058
+    shelf_deviation: float = 0.058
+    mean_deviation: float = 0.35
+    noise_deviation: float = 0.3
+    shelves: bool | None = None
+    patience: int | None = None
+
+    def _fit(self, train_data: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
+        from shelfaware.models.gp_learner import GPLearner
+
+        if self.shelves is None:
+            self.shelves = train_data.has_shelves
+        readers = Readers.of(train_data)
+        if not (readers.n_ratings > 1).any():
+            raise DataError("gp needs users with at least two ratings to learn from, and there is none")
+        rated = train_data.ratings()
+        center, means = shrunken_means(rated.book_index, rated.stars.astype(np.float64), rated.n_books, PRIOR_COUNT)
+
+        def score(books: Floats, scalars: Floats) -> Scores | None:
+            return self._validation_scores(self._named(books, scalars, center), readers, validation)
+
+        learner = GPLearner(self, readers, means, center, score)
+        identity = f"{self.name} {self.config} {train_data.fingerprint}"
+        state, self.history = train(learner, run, identity=identity, patience=self.patience, max_redraws=0)
+        return self._named(np.asarray(state.books.value), np.asarray(state.scalars.value), center)
+
+    def _named(self, books: AnyArray, scalars: AnyArray, center: float) -> dict[str, AnyArray]:
+        k, (log_a, log_s) = self.factors, scalars[0]
+        arrays: dict[str, AnyArray] = {
+            "center": np.array([center]),
+            "user_deviation": np.array([np.exp(log_a)], np.float32),
+            "book_vectors": books[:, :k].astype(np.float32),
+            "book_means": books[:, k].astype(np.float32),
+            "noise": np.exp(log_s + books[:, k + 1]).astype(np.float32),
+        }
+        if self.shelves:
+            arrays["shelf_vectors"] = books[:, k + 2 :].reshape(len(books), 2, k + 1).astype(np.float32)
+        return arrays
+
+    def _validation_scores(
+        self, arrays: dict[str, AnyArray], readers: Readers, validation: Interactions | None
+    ) -> Scores | None:
+        if validation is None:
+            return None
+        pairs = validation.ratings()
+        stars = _forecast(_table(arrays), readers, pairs.user_index.astype(np.int64), pairs.book_index.astype(np.int64)).stars
+        error = self.scale.clip(stars) - pairs.stars
+        mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
+        return Scores(mse, mse, mae)
+
+    @property
+    def _table(self) -> Table:
+        return _table(self.arrays)
+
+    def _expect(self, readers: Readers) -> Floats:
+        table = self._table
+        stars = np.empty((len(readers), len(table.mu)))
+        for which in chunks(readers, table.phi.shape[1]):
+            some = readers.take(which)
+            weights = posterior(table, some)[0].weights  # [b, f]
+            stars[which] = table.mu + weights @ table.phi.T + dense_prior(table, some)
+        return stars
+
+    def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
+        return _forecast(self._table, readers, reader, book_index)
+
+    def _left_out(self, readers: Readers) -> Floats:
+        table = self._table
+        first = np.concatenate([[0], np.cumsum(readers.n_ratings)])
+        stars = readers.stars[readers.rated]
+        for which in chunks(readers, table.phi.shape[1]):
+            solved, owner, place = posterior(table, readers.take(which))
+            residual = solved.alpha[owner, place] / solved.precision()[owner, place]
+            stars[first[which[owner]] + place] -= residual
+        return stars
+
+    def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
+        table = self._table
+        solved = posterior(table, reader)[0]
+        shares = (table.phi[book_index] @ solved.phi[0].T) * solved.alpha[0]  # [n, m]
+        shelves = prior(table, reader, np.zeros(len(book_index), np.int64), book_index)  # [n]
+        return Explanation(table.mu[book_index], shelves, reader.book_index[reader.rated], shares)
+
+    def _vectors(self) -> Floats:
+        return self._table.phi[:, :-1]
+
+
+def _table(arrays: dict[str, AnyArray]) -> Table:
+    vectors, y = arrays["book_vectors"].astype(np.float64), arrays.get("shelf_vectors")
+    bias = np.full((len(vectors), 1), arrays["user_deviation"][0], np.float64)
+    return Table(
+        np.hstack([vectors, bias]),
+        arrays["book_means"].astype(np.float64),
+        arrays["noise"].astype(np.float64) ** 2,
+        None if y is None else y.astype(np.float64),
+    )
+
+
+def _forecast(table: Table, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
+    """Stars and deviations of pairs, chunk by chunk of like readers."""
+    stars, variance = np.empty(len(reader)), np.empty(len(reader))
+    asked, place_of = np.unique(reader, return_inverse=True)
+    some = readers.take(asked)
+    for which in chunks(some, table.phi.shape[1]):
+        chunk = some.take(which)
+        solved = posterior(table, chunk)[0]
+        position = np.full(len(asked), -1)
+        position[which] = np.arange(len(which))
+        pairs = np.flatnonzero(position[place_of] >= 0)
+        size = max(PAIRS * 64 // solved.matrix.shape[1] ** 2 if solved.matrix.size else PAIRS, 1)
+        for start in range(0, len(pairs), size):
+            part = pairs[start : start + size]
+            mine, books = position[place_of[part]], book_index[part]
+            phi = table.phi[books]
+            expected = np.einsum("pf,pf->p", phi, solved.weights[mine])
+            stars[part] = table.mu[books] + prior(table, chunk, mine, books) + expected
+            variance[part] = table.noise[books] + solved.reduced(mine, phi)
+    return Forecast(stars, np.sqrt(variance))
