@@ -51,7 +51,7 @@ class Scale:
     @property
     def values(self) -> NDArray[np.float64]:
         """Every star value on the scale, ascending."""
-        return self.min + self.step * np.arange(round((self.max - self.min) / self.step) + 1)
+        return np.asarray(self.min + self.step * np.arange(round((self.max - self.min) / self.step) + 1), np.float64)
 
     def clip(self, stars: AnyArray) -> AnyArray:
         return np.clip(stars, self.min, self.max)
@@ -86,7 +86,12 @@ class Interactions:
 
     def __post_init__(self) -> None:
         n = len(self.user_index)
-        columns = {"book_index": self.book_index, "stars": self.stars, "shelf": self.shelf, "time": self.time}
+        columns: dict[str, AnyArray | None] = {
+            "book_index": self.book_index,
+            "stars": self.stars,
+            "shelf": self.shelf,
+            "time": self.time,
+        }
         for name, column in columns.items():
             if column is not None and len(column) != n:
                 raise DataError(f"{name} has {len(column):,} rows and user_index {n:,}")
@@ -144,20 +149,15 @@ class Interactions:
 
     def to_frame(self) -> pl.DataFrame:
         """The rows as in interactions.parquet: user_index, book_index, stars, shelf, time; unrated is null."""
-        shelf = (
-            pl.Series("shelf", np.array(SHELVES)[self.shelf], dtype=pl.Enum(SHELVES))
-            if len(self)
-            else pl.Series("shelf", [], pl.Enum(SHELVES))
-        )
-        time = (
-            pl.Series("time", self.time, pl.Datetime("us"))
-            if self.time is not None
-            else pl.Series("time", [None] * len(self), pl.Datetime("us"))
-        )
-        stars = pl.Series("stars", self.stars, pl.Float32).fill_nan(None)
+        no_time = pl.lit(None, pl.Datetime("us"))
         return pl.DataFrame(
-            {"user_index": self.user_index, "book_index": self.book_index, "stars": stars, "shelf": shelf, "time": time}
-        )
+            {
+                "user_index": self.user_index,
+                "book_index": self.book_index,
+                "stars": pl.Series(self.stars, dtype=pl.Float32).fill_nan(None),
+                "shelf": pl.Series(self.shelf, dtype=pl.UInt8).cast(pl.Enum(SHELVES)),
+            }
+        ).with_columns(no_time.alias("time") if self.time is None else pl.Series("time", self.time, pl.Datetime("us")))
 
     def __len__(self) -> int:
         return len(self.user_index)

@@ -46,9 +46,7 @@ def split(data: Interactions, holdout: str, *, seed: int = 0) -> Split:
 def folds(data: Interactions, k: int, *, seed: int = 0) -> Iterator[Split]:
     """k splits that hold out every rating exactly once."""
     if not 2 <= k <= max(data.n_ratings, 2):
-        raise DataError(
-            f"{k} folds of {data.n_ratings:,} ratings cannot be made; use 2 or more, and no more than there are ratings"
-        )
+        raise DataError(f"{data.n_ratings:,} ratings cannot be cut into {k} folds; use from 2 to as many as there are ratings")
     fold = np.full(len(data), -1)
     fold[data.rated] = generator(seed, "folds").permutation(data.n_ratings) % k
     for i in range(k):

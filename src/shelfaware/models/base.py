@@ -167,7 +167,7 @@ class RatingModel(Model):
         if len(user_index) != len(book_index):
             raise DataError(f"{len(user_index):,} users and {len(book_index):,} books are not pairs")
         which, reader = np.unique(user_index, return_inverse=True)
-        stars = self.forecast(readers.take(which), reader, np.maximum(book_index, 0)).stars
+        stars = self.forecast(readers.take(which.astype(np.int64)), reader, np.maximum(book_index, 0)).stars
         return np.asarray(self.scale.clip(np.where(book_index < 0, float(self.arrays["center"][0]), stars)), np.float64)
 
     def forecast(self, readers: Readers, reader: Positions, book_index: Indices) -> Forecast:
@@ -202,7 +202,7 @@ class RatingModel(Model):
             stars[mine] = dense[place[mine] - start, book_index[mine]]
         return Forecast(stars, None)
 
-    def _left_out(self, readers: Readers) -> Floats | None:  # noqa: ARG002
+    def _left_out(self, readers: Readers) -> Floats | None:
         return None
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:

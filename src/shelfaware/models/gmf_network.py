@@ -22,7 +22,7 @@ from shelfaware.training import adam
 from shelfaware.training.history import Scores
 
 if TYPE_CHECKING:
-    from shelfaware.models.gmf import GMFConfig
+    from shelfaware.models.gmf import GMF
 
 
 class Task(NamedTuple):
@@ -133,7 +133,7 @@ def score(task: Task, network: Network, ratings: Ratings) -> Array:
 class GMFLearner:
     """What the loop trains: a configuration, the rows to learn from and the rows to watch."""
 
-    config: GMFConfig
+    config: GMF
     train: Ratings
     validation: Ratings
     n_users: int

@@ -35,12 +35,13 @@ class GP(RatingModel):
         variance        q_j . q_j + a^2 + s_j^2 - k_j . K^-1 k_j
         because of i    k_j[i] alpha_i
 
-    prior is 0 without shelves; with them it is SVD++'s sum over the books on the reader's shelves (`gp_posterior.prior`).
+    prior is SVD++'s sum over the books that the reader has taken up, rated or not (`gp_posterior.prior`): which books
+    somebody rates says something of how they rate.
     Book tables learn by the left-out likelihood of every rating (`gp_network`); users are no parameters, so a stranger is
     as good as a known user.
 
     factors            width of q
-    shelves            whether shelf states are used; None: where the data has them
+    shelves            whether shelf states without stars are used; None: where the data has them
     vector_deviation   tau of the prior N(0, tau^2) on q, which acts as a decay lambda_1 / n_j = 1 / (2 tau^2 n_j)
     weight_decay       lambda_0, a decay of q that does not fade with the number of ratings
     shelf_deviation, mean_deviation, noise_deviation   the same for y and z, for mu (stars), for log s_j - log s
@@ -70,7 +71,7 @@ class GP(RatingModel):
 
         if self.shelves is None:
             self.shelves = train_data.has_shelves
-        readers = Readers.of(train_data)
+        readers = self._told(Readers.of(train_data))
         if not (readers.n_ratings > 1).any():
             raise DataError("gp needs users with at least two ratings to learn from, and there is none")
         rated = train_data.ratings()
@@ -86,16 +87,14 @@ class GP(RatingModel):
 
     def _named(self, books: AnyArray, scalars: AnyArray, center: float) -> dict[str, AnyArray]:
         k, (log_a, log_s) = self.factors, scalars[0]
-        arrays: dict[str, AnyArray] = {
+        return {
             "center": np.array([center]),
             "user_deviation": np.array([np.exp(log_a)], np.float32),
             "book_vectors": books[:, :k].astype(np.float32),
             "book_means": books[:, k].astype(np.float32),
             "noise": np.exp(log_s + books[:, k + 1]).astype(np.float32),
+            "shelf_vectors": books[:, k + 2 :].reshape(len(books), 2, k + 1).astype(np.float32),
         }
-        if self.shelves:
-            arrays["shelf_vectors"] = books[:, k + 2 :].reshape(len(books), 2, k + 1).astype(np.float32)
-        return arrays
 
     def _validation_scores(
         self, arrays: dict[str, AnyArray], readers: Readers, validation: Interactions | None
@@ -108,12 +107,16 @@ class GP(RatingModel):
         mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)
 
+    def _told(self, readers: Readers) -> Readers:
+        """What of their histories this model uses."""
+        return readers if self.shelves else readers.ratings()
+
     @property
     def _table(self) -> Table:
         return _table(self.arrays)
 
     def _expect(self, readers: Readers) -> Floats:
-        table = self._table
+        table, readers = self._table, self._told(readers)
         stars = np.empty((len(readers), len(table.mu)))
         for which in chunks(readers, table.phi.shape[1]):
             some = readers.take(which)
@@ -122,10 +125,10 @@ class GP(RatingModel):
         return stars
 
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
-        return _forecast(self._table, readers, reader, book_index)
+        return _forecast(self._table, self._told(readers), reader, book_index)
 
     def _left_out(self, readers: Readers) -> Floats:
-        table = self._table
+        table, readers = self._table, self._told(readers)
         first = np.concatenate([[0], np.cumsum(readers.n_ratings)])
         stars = readers.stars[readers.rated]
         for which in chunks(readers, table.phi.shape[1]):
@@ -135,7 +138,7 @@ class GP(RatingModel):
         return stars
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
-        table = self._table
+        table, reader = self._table, self._told(reader)
         solved = posterior(table, reader)[0]
         shares = (table.phi[book_index] @ solved.phi[0].T) * solved.alpha[0]  # [n, m]
         shelves = prior(table, reader, np.zeros(len(book_index), np.int64), book_index)  # [n]
@@ -146,13 +149,13 @@ class GP(RatingModel):
 
 
 def _table(arrays: dict[str, AnyArray]) -> Table:
-    vectors, y = arrays["book_vectors"].astype(np.float64), arrays.get("shelf_vectors")
+    vectors = arrays["book_vectors"].astype(np.float64)
     bias = np.full((len(vectors), 1), arrays["user_deviation"][0], np.float64)
     return Table(
         np.hstack([vectors, bias]),
         arrays["book_means"].astype(np.float64),
         arrays["noise"].astype(np.float64) ** 2,
-        None if y is None else y.astype(np.float64),
+        arrays["shelf_vectors"].astype(np.float64),
     )
 
 

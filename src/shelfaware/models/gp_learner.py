@@ -18,7 +18,7 @@ from shelfaware.training.history import Scores
 from shelfaware.training.packing import EMPTY, Lists, Packing
 
 if TYPE_CHECKING:
-    from shelfaware.models.gp import GPConfig
+    from shelfaware.models.gp import GP
 
 WARM_UP = 0.1
 """Share of the steps over which the rate rises to its peak; then it follows a cosine to 0."""
@@ -28,7 +28,7 @@ WARM_UP = 0.1
 class GPLearner:
     """What the loop trains: `start_means` [n_books] are the book means to start from, `score` validates a book table."""
 
-    config: GPConfig
+    config: GP
     readers: Readers
     start_means: Floats
     center: float
@@ -39,15 +39,12 @@ class GPLearner:
         self.epochs = config.epochs
         self.n_books = len(self.start_means)
         self.rated = np.flatnonzero(readers.rated)
-        self.shelves = bool(config.shelves)
-        shelved = np.arange(len(readers.book_index)) if self.shelves else np.empty(0, np.int64)
-        lists = tuple(Lists.of(readers.owner[rows].astype(np.int32), len(readers)) for rows in (self.rated, shelved))
+        lists = tuple(Lists.of(owner.astype(np.int32), len(readers)) for owner in (readers.owner[self.rated], readers.owner))
         several = np.flatnonzero(readers.n_ratings > 1)
         self.packing = Packing(lists, (config.block_size, 2 * config.block_size), several, config.seed)
         self.n_steps = -(-self.packing.n_blocks // config.batch_blocks)
         self.task = gp_network.Task(
             config.factors,
-            self.shelves,
             config.weight_decay,
             config.vector_deviation,
             config.shelf_deviation,
@@ -59,7 +56,7 @@ class GPLearner:
 
     def start(self, draw: int) -> gp_network.Parameters:
         """q ~ N(0, 0.1^2), mu at the shrunken means, y and z at 0, a = 0.5, s = 0.6 stars."""
-        value = np.zeros((self.n_books, gp_network.width(self.config.factors, self.shelves)))
+        value = np.zeros((self.n_books, gp_network.width(self.config.factors)))
         rng = generator(self.config.seed, "initial values", draw)
         value[:, : self.config.factors] = rng.normal(0.0, 0.1, (self.n_books, self.config.factors))
         value[:, self.config.factors] = self.start_means
@@ -70,7 +67,7 @@ class GPLearner:
         """Plain rate of every step of the run [steps]: a rise, then a cosine to 0."""
         progress = (np.arange(self.epochs * self.n_steps) + 0.5) / max(self.epochs * self.n_steps, 1)
         falling = 0.5 * (1 + np.cos(np.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-        return self.config.learning_rate * np.where(progress < WARM_UP, progress / WARM_UP, falling)
+        return np.asarray(self.config.learning_rate * np.where(progress < WARM_UP, progress / WARM_UP, falling), np.float64)
 
     def batches(self, epoch: int) -> tuple[AnyArray, gp_network.Batch]:
         """Step numbers [steps] and the packed users of an epoch, each field [steps, ...]."""

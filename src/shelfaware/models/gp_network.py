@@ -27,7 +27,6 @@ class Task(NamedTuple):
     """What a compiled step depends on, beside the shapes. Deviations are of the Gaussian priors, in stars or sqrt(stars)."""
 
     factors: int
-    shelves: bool
     weight_decay: float
     vector_deviation: float
     shelf_deviation: float
@@ -62,16 +61,16 @@ class Columns(NamedTuple):
     q: Array  # [..., factors]
     mu: Array  # [...]
     log_noise: Array  # [...]
-    y: Array  # [..., 2, factors + 1], z last; no states without shelves
+    y: Array  # [..., 2, factors + 1], z last
 
 
-def width(factors: int, shelves: bool) -> int:
-    return factors + 2 + (2 * (factors + 1) if shelves else 0)
+def width(factors: int) -> int:
+    return factors + 2 + 2 * (factors + 1)
 
 
 def columns(value: Array, factors: int) -> Columns:
     """Cuts rows [..., width]."""
-    states = value[..., factors + 2 :].reshape(*value.shape[:-1], -1, factors + 1)
+    states = value[..., factors + 2 :].reshape(*value.shape[:-1], 2, factors + 1)
     return Columns(value[..., :factors], value[..., factors], value[..., factors + 1], states)
 
 
@@ -120,30 +119,28 @@ def batch_loss(task: Task, center: Array, values: tuple[Array, Array], batch: Ba
     """
     rows, scalars = values
     log_a, log_s = scalars[0, 0], scalars[0, 1]
-    there = batch.owner >= 0  # [blocks, n]
-    n = jnp.maximum(jnp.sum(there), 1)
-    books = columns(rows[:, : task.factors + 2], task.factors)
+    there, on_shelf = batch.owner >= 0, batch.shelf_owner >= 0  # [blocks, n], [blocks, m]
+    books = columns(rows, task.factors)
     place = jnp.maximum(batch.book, 0)
     q = books.q[place] * there[..., None]  # [blocks, n, factors]
     mu, log_noise = books.mu[place], books.log_noise[place]  # [blocks, n]
-    y = (batch.stars - mu) * there  # [blocks, n]
-    penalty = _penalty(task, Columns(q, mu - center, log_noise, q), there / jnp.maximum(batch.n_ratings, 1)) + (
-        task.weight_decay * jnp.sum(jnp.square(q))
-    )
-    if task.shelves:
-        states = columns(rows, task.factors).y[jnp.maximum(batch.shelf_book, 0), batch.shelf_state]
-        on_shelf = batch.shelf_owner >= 0  # [blocks, m]
-        y = y - shelf_prior(q, states * on_shelf[..., None], batch) * there
-        share = on_shelf / jnp.maximum(batch.n_shelved, 1)  # [blocks, m]
-        penalty += jnp.sum(jnp.square(states) * share[..., None]) / (2 * task.shelf_deviation**2)
+    y = books.y[jnp.maximum(batch.shelf_book, 0), batch.shelf_state] * on_shelf[..., None]  # [blocks, m, factors + 1]
+    left = (batch.stars - mu - shelf_prior(q, y, batch)) * there  # [blocks, n]
     mine = (batch.owner[:, :, None] == batch.owner[:, None, :]) & there[:, :, None]  # [blocks, n, n]
     noise = jnp.where(there, jnp.exp(2 * (log_s + log_noise)), 1.0)  # [blocks, n]
     K = (q @ jnp.swapaxes(q, -1, -2) + jnp.exp(2 * log_a)) * mine + noise[..., None] * jnp.eye(noise.shape[-1])
-    alpha, d = inverse_solve(K, y)
+    alpha, d = inverse_solve(K, left)
     residual = alpha / d  # [blocks, n]
     likelihood = 0.5 * jnp.sum((jnp.square(residual) * d - jnp.log(d)) * there)
+    share, shelf_share = there / jnp.maximum(batch.n_ratings, 1), on_shelf / jnp.maximum(batch.n_shelved, 1)
+    penalty = (
+        _penalty(task, Columns(q, mu - center, log_noise, y), share)
+        + jnp.sum(jnp.square(y) * shelf_share[..., None]) / (2 * task.shelf_deviation**2)
+        + task.weight_decay * jnp.sum(jnp.square(q))
+    )
+    n = jnp.sum(there)
     sums = jnp.stack([n.astype(jnp.float32), jnp.sum(jnp.square(residual)), jnp.sum(jnp.abs(residual))])
-    return (likelihood + penalty) / n, sums
+    return (likelihood + penalty) / jnp.maximum(n, 1), sums
 
 
 def _penalty(task: Task, books: Columns, share: Array) -> Array:

@@ -27,12 +27,12 @@ CELLS = 2_000_000
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A fitted book table: phi [n_books, f], mu [n_books], noise s^2 [n_books], y [n_books, 2, f] with z last, or None."""
+    """A fitted book table: phi [n_books, f], mu [n_books], noise s^2 [n_books], y [n_books, 2, f] with z last."""
 
     phi: Floats
     mu: Floats
     noise: Floats
-    y: Floats | None
+    y: Floats
 
 
 class Posterior(NamedTuple):
@@ -61,17 +61,21 @@ class Posterior(NamedTuple):
 
 
 def solve(phi: Floats, noise: Floats, y: Floats) -> Posterior:
-    """The posterior of readers with rated places phi [b, n, f], noise [b, n], y [b, n]; an empty place is phi 0, noise 1, y 0."""
+    """The posterior of readers with rated places phi [b, n, f], noise and y [b, n]; an empty one is 0, 1 and 0."""
     n, f = phi.shape[1:]
     turned = np.swapaxes(phi, 1, 2)  # [b, f, n]
     if n <= f:
-        matrix = np.linalg.inv(phi @ turned + noise[:, :, None] * np.eye(n))  # A [b, n, n]
+        matrix = _inverse(phi @ turned + noise[:, :, None] * np.eye(n))  # A [b, n, n]
         alpha = np.einsum("bnm,bm->bn", matrix, y)  # [b, n]
         return Posterior(phi, noise, alpha, np.einsum("bnf,bn->bf", phi, alpha), matrix, True)
-    matrix = np.linalg.inv(np.eye(f) + (turned / noise[:, None, :]) @ phi)  # V [b, f, f]
+    matrix = _inverse(np.eye(f) + (turned / noise[:, None, :]) @ phi)  # V [b, f, f]
     weights = np.einsum("bfg,bg->bf", matrix, np.einsum("bnf,bn->bf", phi, y / noise))  # [b, f]
     alpha = (y - np.einsum("bnf,bf->bn", phi, weights)) / noise  # [b, n]
     return Posterior(phi, noise, alpha, weights, matrix, False)
+
+
+def _inverse(matrices: Floats) -> Floats:
+    return np.asarray(np.linalg.inv(matrices), np.float64)
 
 
 def chunks(readers: Readers, features: int) -> Iterator[Positions]:
@@ -90,7 +94,7 @@ def chunks(readers: Readers, features: int) -> Iterator[Positions]:
 def posterior(table: Table, readers: Readers) -> tuple[Posterior, Positions, Positions]:
     """Of all `readers` at once; and of each rated row the reader and the place where it stands in the posterior."""
     rated = readers.rated
-    owner, book = readers.owner[rated], readers.book_index[rated]
+    owner, book = readers.owner[rated], readers.book_index[rated].astype(np.int64)
     place = np.arange(len(owner)) - (np.cumsum(readers.n_ratings) - readers.n_ratings)[owner]
     shape = (len(readers), int(readers.n_ratings.max(initial=0)))
     phi, noise, y = np.zeros((*shape, table.phi.shape[1])), np.ones(shape), np.zeros(shape)
@@ -100,9 +104,7 @@ def posterior(table: Table, readers: Readers) -> tuple[Posterior, Positions, Pos
 
 
 def prior(table: Table, readers: Readers, reader: Positions, book: Positions) -> Floats:
-    """prior_x of pairs [p]: |N \\ x|^-1/2 sum over b in N \\ x of (q_x . y_b + z_b), 0 without shelves or with none but x."""
-    if table.y is None:
-        return np.zeros(len(book))
+    """prior_x of pairs [p]: |N \\ x|^-1/2 sum over b in N \\ x of (q_x . y_b + z_b), 0 for none but x."""
     total = _shelf_sums(table, readers)[reader]  # [p, f]
     n = np.diff(readers.indptr)[reader].astype(np.float64)  # [p]
     row, on_shelf = _rows_of(readers, reader, book, len(table.mu))
@@ -116,12 +118,10 @@ def prior(table: Table, readers: Readers, reader: Positions, book: Positions) ->
 
 def dense_prior(table: Table, readers: Readers) -> Floats:
     """prior_x of every book for each reader [n_readers, n_books]."""
-    if table.y is None:
-        return np.zeros((len(readers), len(table.mu)))
     total = _shelf_sums(table, readers)  # [b, f]
     n = np.diff(readers.indptr)[:, None].astype(np.float64)  # [b, 1]
     stars = (total[:, :-1] @ table.phi[:, :-1].T + total[:, -1:]) / np.sqrt(np.maximum(n, 1))  # [b, n_books]
-    stars[readers.owner, readers.book_index] = prior(table, readers, readers.owner, readers.book_index)
+    stars[readers.owner, readers.book_index] = prior(table, readers, readers.owner, readers.book_index.astype(np.int64))
     return np.asarray(stars)
 
 
@@ -129,7 +129,6 @@ def _shelf_sums(table: Table, readers: Readers) -> Floats:
     """sum over N of (y_b, z_b) [n_readers, f]."""
     from scipy.sparse import csr_array
 
-    assert table.y is not None
     flat = table.y.reshape(-1, table.y.shape[-1])  # [2 n_books, f]
     column = 2 * readers.book_index.astype(np.int64) + readers.shelf
     shelves = csr_array((np.ones(len(column)), column, readers.indptr), shape=(len(readers), len(flat)))

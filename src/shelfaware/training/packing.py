@@ -22,16 +22,16 @@ SPARE = 1.02
 
 
 class Lists(NamedTuple):
-    """One list of table rows a user, in CSR form: user u has the rows start[u] to start[u] + count[u]."""
+    """One list of table rows a user, in CSR form: user u has the rows start[u] to start[u] + size[u]."""
 
     start: Positions
-    count: Positions
+    size: Positions
 
     @classmethod
     def of(cls, user: Indices, n_users: int) -> Lists:
         """From the ascending user of each row."""
-        count = np.bincount(user, minlength=n_users)
-        return cls(np.cumsum(count) - count, count)
+        size = np.bincount(user, minlength=n_users)
+        return cls(np.cumsum(size) - size, size)
 
 
 class Blocks(NamedTuple):
@@ -70,9 +70,7 @@ class Packing:
 
     def _assign(self, users: Positions) -> tuple[Positions, Positions]:
         """The block of each user and their rank in it, in order of arrival."""
-        counts = [
-            np.minimum(lists.count[users], places).tolist() for lists, places in zip(self.lists, self.places, strict=True)
-        ]
+        counts = [np.minimum(lists.size[users], places).tolist() for lists, places in zip(self.lists, self.places, strict=True)]
         block, rank = np.empty(len(users), np.int64), np.empty(len(users), np.int64)
         current, members, used = 0, 0, [0] * len(counts)
         for i, wanted in enumerate(zip(*counts, strict=True)):
@@ -89,12 +87,12 @@ def _fill(
 ) -> Blocks:
     """Lays the rows of users, at most `places` each, one after another into their blocks."""
     users, block, rank = where
-    count = np.minimum(lists.count[users], places)
+    count = np.minimum(lists.size[users], places)
     before = np.cumsum(count) - count
     owner = np.repeat(np.arange(len(users)), count)
     offset = np.arange(len(owner)) - before[owner]
-    for i in np.flatnonzero(lists.count[users] > places):
-        offset[before[i] : before[i] + places] = np.sort(rng.choice(lists.count[users[i]], places, replace=False))
+    for i in np.flatnonzero(lists.size[users] > places):
+        offset[before[i] : before[i] + places] = np.sort(rng.choice(lists.size[users[i]], places, replace=False))
     first = np.searchsorted(block, np.arange(n_blocks))
     starts = np.append(before, len(owner))[first]
     place = np.arange(len(owner)) - starts[block[owner]]
