@@ -77,10 +77,7 @@ def test_groups_widen_the_intervals_of_alike_pairs() -> None:
     stars, predicted, deviation = (np.repeat(part, 9) for part in planted(300))
     users = np.repeat(np.arange(300), 9)
     for alone, together in (
-        (
-            coverage_curve(stars, predicted, deviation, groups=groups, levels=(0.5,))[0].share
-            for groups in (None, users)
-        ),
+        (coverage_curve(stars, predicted, deviation, groups=groups, levels=(0.5,))[0].share for groups in (None, users)),
         (reliability(stars, predicted, deviation, groups=groups, bins=1)[0].error for groups in (None, users)),
     ):
         assert together.high - together.low > 2 * (alone.high - alone.low)

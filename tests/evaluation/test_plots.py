@@ -160,9 +160,7 @@ def test_the_header_starts_at_one_left_edge_with_the_axis_names() -> None:
 
 def test_a_long_title_breaks_into_even_lines_inside_the_figure() -> None:
     with canvas.style():
-        figure, (axes,) = canvas.sheet(
-            "Some words that make a title far longer than one line can hold at this size", SUBTITLE
-        )
+        figure, (axes,) = canvas.sheet("Some words that make a title far longer than one line can hold at this size", SUBTITLE)
     title = figure.texts[0]
     first, second = title.get_text().split("\n")
     assert abs(len(first) - len(second)) < 12
@@ -243,8 +241,6 @@ def test_the_users_own_settings_neither_matter_nor_change(tmp_path: Path) -> Non
 
 
 def test_importing_the_plots_loads_no_heavy_library() -> None:
-    code = (
-        "import sys, shelfaware.evaluation.plots\nprint({'matplotlib', 'scipy', 'jax', 'sklearn'} & set(sys.modules))"
-    )
+    code = "import sys, shelfaware.evaluation.plots\nprint({'matplotlib', 'scipy', 'jax', 'sklearn'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "set()"

@@ -22,17 +22,17 @@ from shelfaware.data.books import Books
 from shelfaware.data.interactions import READ, TO_READ
 from shelfaware.seeding import generator
 
-TASTE_SPREAD = (0.62, 0.48, 0.38, 0.14, 0.11, 0.09, 0.07, 0.05)
-"""Deviation of what each dimension of taste adds to the latent: a few strong ones, the rest weak."""
+TASTE_SPREAD = (1.1, 0.4, 0.15, 0.06, 0.05, 0.04, 0.03, 0.02)
+"""Deviation of what each dimension of taste adds to the latent: one strong, two clear, the rest weak."""
 GENRE, AUTHOR, SERIES, OWN = 0.5, 0.2, 0.15, 0.15
 """Shares of a book vector's variance: common to the genre, the first author, the series; its own."""
-USER_SPREAD, BOOK_SPREAD = 0.45, 0.3
+USER_SPREAD, BOOK_SPREAD = 0.25, 0.5
 """Deviations of a person's bias and of a book's quality."""
-TASTE_PULL, SERIES_PULL = 1.0, 1.2
+TASTE_PULL, SERIES_PULL = 0.6, 1.2
 """How much more people take up what they will like, and the rest of a series they are in."""
-ZIPF, ZIPF_OFFSET, POPULARITY_SPREAD = 1.0, 15, 0.4
+ZIPF, ZIPF_OFFSET, POPULARITY_SPREAD = 1.1, 8, 0.5
 """A book's popularity is (its place in the table + ZIPF_OFFSET) ** -ZIPF, times a log-normal of this deviation."""
-MEDIAN_RATED, RATED_SPREAD = 7, 1.1
+MEDIAN_RATED, RATED_SPREAD = 7, 1.25
 """Rated books a person: log-normal, at least one, at most half of the catalogue."""
 UNRATED_READ, TO_READ_SHELVED = 0.04, 0.48
 """Mean number of read books without stars, and of books to read, for each rated one."""
@@ -82,6 +82,7 @@ def plant(books: Books, seed: int) -> World:
     for share, codes in ((AUTHOR, authors), (SERIES, series), (OWN, own)):
         vectors += np.sqrt(share) * rng.standard_normal((codes.max() + 1, len(TASTE_SPREAD)))[codes]
     popularity = -ZIPF * np.log(own + 1 + ZIPF_OFFSET) + POPULARITY_SPREAD * rng.standard_normal(len(books))
+    # What all books have in common would be a second bias of the user: taste is about how books differ.
     vectors -= np.average(vectors, axis=0, weights=np.exp(popularity))
     return World(
         vectors=vectors / vectors.std(axis=0) * np.array(TASTE_SPREAD),
@@ -100,9 +101,10 @@ def _codes(books: Books, label: pl.Expr) -> Positions:
 
 def _genre_part(books: Books, rng: np.random.Generator) -> Floats:
     """The normalised sum of the vectors of a book's genres [n_books, k], of unit variance; 0 for a book of none."""
-    genres = sorted(set(books.table["genres"].explode().drop_nulls()))
+    genres_of = books.table["genres"].to_list()
+    genres = sorted({genre for mine in genres_of for genre in mine})
     of_genre = rng.standard_normal((len(genres), len(TASTE_SPREAD)))
-    belongs = np.array([[genre in mine for genre in genres] for mine in books.table["genres"]], float)
+    belongs = np.array([[genre in mine for genre in genres] for mine in genres_of], float)
     part: Floats = belongs @ of_genre / np.sqrt(np.maximum(belongs.sum(axis=1, keepdims=True), 1))
     return part
 

@@ -19,6 +19,9 @@ from shelfaware.errors import DataError
 STAR_SHARES = (0.027, 0.053, 0.166, 0.318, 0.437)
 """Shares of 1 to 5 stars among all ratings of Goodreads."""
 
+LEAST_BOOKS = 10
+"""Of fewer, nobody has a taste to speak of."""
+
 CALIBRATION_BLOCKS = 16
 """The cuts between stars come from the first blocks, however many users are drawn after them."""
 
@@ -71,8 +74,10 @@ def simulate(books: Books, *, n_users: int = 8000, seed: int = 0) -> Simulation:
 
     Stars have STAR_SHARES; a person rates 7 books in the median; rated : read : shelved is about 1 : 1.04 : 1.52.
     """
-    if n_users < 1 or not len(books):
-        raise DataError(f"{n_users:,} users of {len(books):,} books cannot be simulated; use at least one of each")
+    if n_users < 1 or len(books) < LEAST_BOOKS:
+        raise DataError(
+            f"cannot simulate {n_users:,} users of {len(books):,} books; use 1 user and {LEAST_BOOKS} books or more"
+        )
     world = plant(books, seed)
     blocks = [draw_block(world, seed, block) for block in range(-(-n_users // BLOCK_USERS))]
     cuts = star_cuts(blocks[:CALIBRATION_BLOCKS])

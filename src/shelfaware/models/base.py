@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -30,6 +31,24 @@ class Forecast(NamedTuple):
 
     stars: Floats
     deviation: Floats | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model was trained on.
+
+    fingerprint, n_ratings   of the training data
+    dataset     folder of the whole data, relative to the model's own, if it came from one
+    holdout     the split that was held out of it, and its seed
+    validation  the share of the training data that was watched, never learned from
+    """
+
+    fingerprint: str = ""
+    n_ratings: int = 0
+    dataset: str | None = None
+    holdout: str = "none"
+    holdout_seed: int = 0
+    validation: float = 0.0
 
 
 class Explanation(NamedTuple):
@@ -63,6 +82,7 @@ class Model(ABC):
         self.books: Books | None = None
         self.scale = Scale()
         self.simulated = False
+        self.origin = Origin()
         self.users: IdMap | None = None
         self.readers: Readers | None = None
 
@@ -75,9 +95,13 @@ class Model(ABC):
     def version(self) -> str:
         """Twelve hex digits that name this model: of its settings and every fitted number."""
         digest = hashlib.sha256(json.dumps([self.name, self.config], sort_keys=True).encode())
-        for name in sorted(self.arrays):
-            digest.update(name.encode() + np.ascontiguousarray(self.arrays[name]).tobytes())
+        for name, array in sorted(self.all_arrays().items()):
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:12]
+
+    def all_arrays(self) -> dict[str, AnyArray]:
+        """Everything that a model folder keeps, by name."""
+        return self.arrays
 
     def fit(self, train: Interactions, validation: Interactions | None = None, run: Run | None = None) -> Self:
         """Learns from `train`, and then knows its users. `validation` is watched, never learned from."""
@@ -86,13 +110,14 @@ class Model(ABC):
         if validation is not None and np.isin(validation.pair_keys, train.pair_keys).any():
             raise DataError("training and validation share a (user, book) pair")
         self.books, self.scale, self.simulated = train.books, train.scale, train.simulated
-        self.arrays = self._fit(train, validation, run or Run())
+        self.origin = Origin(train.fingerprint, train.n_ratings)
+        self.arrays = self._fit(train if self.uses_shelves else train.ratings(), validation, run or Run())
         return self.know(train)
 
     def know(self, data: Interactions) -> Self:
         """Takes the histories of users, to answer for them by id. A saved model holds none."""
-        if not self._fitted_books.ids == data.books.ids:
-            raise ModelError(f"the data's books are not the {len(self._fitted_books):,} that the model was trained on")
+        if not self.catalogue.ids == data.books.ids:
+            raise ModelError(f"the data's books are not the {len(self.catalogue):,} that the model was trained on")
         if self.users is not None and self.holds_users and self.users != data.users:
             raise ModelError(f"{self.name} holds a row for each user it was trained on, and the data has other users")
         self.users, self.readers = data.users, Readers.of(data)
@@ -100,12 +125,28 @@ class Model(ABC):
 
     def reader(self, user: Id) -> Readers:
         """The history of one known user. Raises UnknownIdError."""
-        users, readers = self._known
-        return readers.take(np.array([users.index_of([user])[0]]))
+        readers = self.known_readers
+        assert self.users is not None
+        return readers.take(self.users.index_of([user]).astype(np.int64))
+
+    @property
+    def uses_shelves(self) -> bool:
+        """Whether the model is told of books on a shelf without stars."""
+        return True
+
+    def told(self, readers: Readers) -> Readers:
+        """What of their histories the model is told."""
+        return readers if self.uses_shelves else readers.ratings()
+
+    def save(self, folder: Path | str, metrics: dict[str, Any] | None = None) -> None:
+        """Writes the model folder (`folder.save_model`)."""
+        from shelfaware.models.folder import save_model
+
+        save_model(self, Path(folder), metrics)
 
     def similar_books(self, book: Id, n: int = 10) -> list[tuple[Id, float]]:
         """The n books most like one, by the cosine of their vectors: (book_id, cosine), best first, ties by id."""
-        books = self._fitted_books
+        books = self.catalogue
         vectors = self._vectors()
         if vectors is None:
             raise ModelError(f"{self.name} has no book vectors, so it cannot say which books are similar")
@@ -116,16 +157,18 @@ class Model(ABC):
         return [(books.ids.id_of(i), float(cosine[i])) for i in order]
 
     @property
-    def _fitted_books(self) -> Books:
+    def catalogue(self) -> Books:
+        """The books that the model was fitted on. Raises ModelError before the fit."""
         if self.books is None:
             raise ModelError(f"this {self.name} has not been fitted")
         return self.books
 
     @property
-    def _known(self) -> tuple[IdMap, Readers]:
-        if self.users is None or self.readers is None:
+    def known_readers(self) -> Readers:
+        """The histories of the users that the model knows: reader r is user r. Raises ModelError if it knows none."""
+        if self.readers is None:
             raise ModelError(f"this {self.name} was loaded without its users; give it their ratings: model.know(data)")
-        return self.users, self.readers
+        return self.readers
 
     @abstractmethod
     def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
@@ -157,37 +200,51 @@ class RatingModel(Model):
         self.ranker: Ranker | None = None
         self.star_weight = 0.0
 
+    def fit(self, train: Interactions, validation: Interactions | None = None, run: Run | None = None) -> Self:
+        """Learns how people rate and, beside it, what they pick up (`picking`), so that the model can recommend."""
+        from shelfaware.models.picking import fit_ranker, fit_star_weight
+
+        super().fit(train, validation, run)
+        self.ranker = fit_ranker(train if self.uses_shelves else train.ratings())
+        self.star_weight = fit_star_weight(self, self.ranker, self.known_readers)
+        return self
+
+    def all_arrays(self) -> dict[str, AnyArray]:
+        ranker = self.ranker.arrays if self.ranker else {}
+        return {**self.arrays, **{f"ranker.{name}": array for name, array in ranker.items()}}
+
     def predict(self, users: Sequence[Id] | pl.Series, books: Sequence[Id] | pl.Series) -> Floats:
         """Stars for pairs of ids [n], clipped to the scale.
 
         An unknown user is a reader without a history; an unknown book gets the mean of all stars.
         """
-        known, readers = self._known
-        user_index, book_index = known.find(users), self._fitted_books.ids.find(books)
+        readers = self.known_readers
+        assert self.users is not None
+        user_index, book_index = self.users.find(users), self.catalogue.ids.find(books)
         if len(user_index) != len(book_index):
             raise DataError(f"{len(user_index):,} users and {len(book_index):,} books are not pairs")
         which, reader = np.unique(user_index, return_inverse=True)
         stars = self.forecast(readers.take(which.astype(np.int64)), reader, np.maximum(book_index, 0)).stars
         return np.asarray(self.scale.clip(np.where(book_index < 0, float(self.arrays["center"][0]), stars)), np.float64)
 
-    def forecast(self, readers: Readers, reader: Positions, book_index: Indices) -> Forecast:
+    def forecast(self, readers: Readers, reader: AnyArray, book_index: AnyArray) -> Forecast:
         """Unclipped stars and deviation for pairs: `reader` [n] counts in `readers`, `book_index` [n] in the catalogue."""
-        return self._forecast(readers, np.asarray(reader, np.int64), np.asarray(book_index, np.int64))
+        return self._forecast(self.told(readers), np.asarray(reader, np.int64), np.asarray(book_index, np.int64))
 
     def expect(self, readers: Readers) -> Floats:
         """Unclipped stars of every book for each reader [n_readers, n_books]."""
-        return self._expect(readers)
+        return self._expect(self.told(readers))
 
     def left_out(self, readers: Readers) -> Floats | None:
         """The stars that a reader's other books say of each rated row, as if it were not rated [n rated rows].
 
         None where the model cannot say without a second fit.
         """
-        return self._left_out(readers)
+        return self._left_out(self.told(readers))
 
-    def explain(self, reader: Readers, book_index: Indices) -> Explanation:
+    def explain(self, reader: Readers, book_index: AnyArray) -> Explanation:
         """Where the unclipped stars of books come from, for one reader; the parts sum to `forecast`."""
-        return self._explain(reader, np.asarray(book_index, np.int64))
+        return self._explain(self.told(reader), np.asarray(book_index, np.int64))
 
     @abstractmethod
     def _expect(self, readers: Readers) -> Floats: ...
@@ -195,7 +252,7 @@ class RatingModel(Model):
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
         stars = np.empty(len(reader))
         which, place = np.unique(reader, return_inverse=True)
-        size = max(BLOCK_CELLS // max(len(self._fitted_books), 1), 1)
+        size = max(BLOCK_CELLS // max(len(self.catalogue), 1), 1)
         for start in range(0, len(which), size):
             mine = (place >= start) & (place < start + size)
             dense = self._expect(readers.take(which[start : start + size]))

@@ -24,7 +24,7 @@ class Mean(RatingModel):
         return {"center": np.array([train.stars[train.rated].mean(dtype=np.float64)])}
 
     def _expect(self, readers: Readers) -> Floats:
-        return np.full((len(readers), len(self._fitted_books)), self.arrays["center"][0])
+        return np.full((len(readers), len(self.catalogue)), self.arrays["center"][0])
 
 
 @dataclass(kw_only=True, eq=False)

@@ -55,14 +55,14 @@ class GP(RatingModel):
 
     factors: int = 64
     epochs: int = 15
-    learning_rate: float = 1e-2
+    learning_rate: float = 2e-2
     batch_blocks: int = 32
     block_size: int = 64
     weight_decay: float = 0.0
     vector_deviation: float = 0.058
-    shelf_deviation: float = 0.058
+    shelf_deviation: float = 0.2
     mean_deviation: float = 0.35
-    noise_deviation: float = 0.3
+    noise_deviation: float = 0.1
     shelves: bool | None = None
     patience: int | None = None
 
@@ -71,7 +71,7 @@ class GP(RatingModel):
 
         if self.shelves is None:
             self.shelves = train_data.has_shelves
-        readers = self._told(Readers.of(train_data))
+        readers = Readers.of(train_data)
         if not (readers.n_ratings > 1).any():
             raise DataError("gp needs users with at least two ratings to learn from, and there is none")
         rated = train_data.ratings()
@@ -107,16 +107,16 @@ class GP(RatingModel):
         mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)
 
-    def _told(self, readers: Readers) -> Readers:
-        """What of their histories this model uses."""
-        return readers if self.shelves else readers.ratings()
+    @property
+    def uses_shelves(self) -> bool:
+        return self.shelves is not False
 
     @property
     def _table(self) -> Table:
         return _table(self.arrays)
 
     def _expect(self, readers: Readers) -> Floats:
-        table, readers = self._table, self._told(readers)
+        table = self._table
         stars = np.empty((len(readers), len(table.mu)))
         for which in chunks(readers, table.phi.shape[1]):
             some = readers.take(which)
@@ -125,10 +125,10 @@ class GP(RatingModel):
         return stars
 
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
-        return _forecast(self._table, self._told(readers), reader, book_index)
+        return _forecast(self._table, readers, reader, book_index)
 
     def _left_out(self, readers: Readers) -> Floats:
-        table, readers = self._table, self._told(readers)
+        table = self._table
         first = np.concatenate([[0], np.cumsum(readers.n_ratings)])
         stars = readers.stars[readers.rated]
         for which in chunks(readers, table.phi.shape[1]):
@@ -138,7 +138,7 @@ class GP(RatingModel):
         return stars
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
-        table, reader = self._table, self._told(reader)
+        table = self._table
         solved = posterior(table, reader)[0]
         shares = (table.phi[book_index] @ solved.phi[0].T) * solved.alpha[0]  # [n, m]
         shelves = prior(table, reader, np.zeros(len(book_index), np.int64), book_index)  # [n]

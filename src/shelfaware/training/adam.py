@@ -89,8 +89,9 @@ def catch_up(rows: Rows, step: Array, rates: Rates) -> Rows:
 
 def update(rows: Rows, gradient: Array, step: Array, rates: Rates) -> Rows:
     """One Adam step on rows that are current at `step` - 1, with `gradient` [n, width]."""
-    moment = BETA_1 * rows.moment + (1 - BETA_1) * gradient  # [n, width]
-    square = BETA_2 * rows.square + (1 - BETA_2) * jnp.square(gradient)  # [n, width]
+    # As differences: b2 is 1.3e-8 off in float32, which b2 v + (1 - b2) g^2 would add up to 1.3e-5 of v.
+    moment = rows.moment + (1 - BETA_1) * (gradient - rows.moment)  # [n, width]
+    square = rows.square + (1 - BETA_2) * (jnp.square(gradient) - rows.square)  # [n, width]
     value = rows.value - rates.rate[step] * moment / (jnp.sqrt(square) + EPSILON)  # [n, width]
     return Rows(value, moment, square, jnp.broadcast_to(step, rows.last.shape).astype(jnp.int32))
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from shelfaware.arrays import AnyArray
 from shelfaware.data.folder import write_file
 from shelfaware.errors import TrainingError
 from shelfaware.training.history import History
@@ -21,11 +24,11 @@ def save(path: Path, progress: Progress, identity: str) -> None:
     import jax
     from safetensors.numpy import save_file
 
-    leaves = jax.tree.leaves((progress.state, progress.best))
+    leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves((progress.state, progress.best))]
     about = {"identity": identity, "history": json.dumps(progress.history.to_json()), "rate": repr(progress.rate)}
-    arrays = {str(i): np.ascontiguousarray(leaf) for i, leaf in enumerate(leaves)}
+    arrays = {str(i): leaf for i, leaf in enumerate(leaves)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_file(path, lambda temporary: save_file(arrays, temporary, about))
+    write_file(path, lambda temporary: save_file(arrays, temporary, {**about, "digest": _digest(about, leaves)}))
 
 
 def load(path: Path, *, like: Progress, identity: str) -> Progress:
@@ -39,7 +42,17 @@ def load(path: Path, *, like: Progress, identity: str) -> Progress:
             leaves = [file.get_tensor(str(i)) for i in range(len(list(file.keys())))]
     except (SafetensorError, OSError) as error:
         raise TrainingError(f"the checkpoint {path} is damaged ({error}); delete it or train without --resume") from error
+    if about.pop("digest", None) != _digest(about, leaves):
+        raise TrainingError(f"the checkpoint {path} is damaged (its hash differs); delete it or train without --resume")
     if about.get("identity") != identity:
         raise TrainingError(f"the checkpoint {path} is of other data or settings; delete it or train without --resume")
     state, best = jax.tree.unflatten(jax.tree.structure((like.state, like.best)), leaves)
     return type(like)(state, best, History.from_json(json.loads(about["history"])), float(about["rate"]))
+
+
+def _digest(about: dict[str, str], leaves: Sequence[AnyArray]) -> str:
+    """SHA-256 of all that a checkpoint says: safetensors itself lets a flipped bit through."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for leaf in leaves:
+        digest.update(f"{leaf.dtype}{leaf.shape}".encode() + leaf.tobytes())
+    return digest.hexdigest()

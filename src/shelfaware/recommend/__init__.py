@@ -1,0 +1,1 @@
+"""What to read next, for a known user or a stranger, and why. NumPy alone."""

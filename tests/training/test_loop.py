@@ -1,0 +1,262 @@
+"""The loop with a learner whose epochs are written down beforehand, so that every branch can be asked for."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shelfaware.errors import TrainingError
+from shelfaware.training import checkpoint, loop, progress
+from shelfaware.training.history import EpochRecord, History, Scores
+from shelfaware.training.interrupts import TrainingInterruptedError
+from shelfaware.training.loop import Run, train
+
+State = dict[str, NDArray[np.float64]]
+
+
+@dataclass
+class Script:
+    """A learner that does as told: its state counts the epochs and mixes in what each of them did.
+
+    validation    mse by epoch; empty: nothing to watch
+    broken_above  (epoch, rate): this epoch's loss is NaN at a higher rate
+    dead_draws    how many draws are dead
+    """
+
+    epochs: int = 6
+    validation: list[float] = field(default_factory=list)
+    broken_above: tuple[int, float] = (-1, 0.0)
+    dead_draws: int = 0
+    calls: list[tuple[int, float]] = field(default_factory=list)
+
+    def start(self, draw: int) -> State:
+        return {"weights": np.array([[1.0 + draw, 2.0]]), "epoch": np.array(0.0), "draw": np.array([draw])}
+
+    def train_epoch(self, state: State, epoch: int, rate: float) -> tuple[State, Scores]:
+        self.calls.append((epoch, rate))
+        loss = math.nan if epoch == self.broken_above[0] and rate > self.broken_above[1] else 1.0 / (epoch + 1)
+        weights = np.sin(state["weights"] * (epoch + 1) + rate)
+        return {**state, "weights": weights, "epoch": np.asarray(state["epoch"] + 1)}, Scores(loss, 2 * loss, 3 * loss)
+
+    def validate(self, state: State) -> Scores | None:
+        if not self.validation:
+            return None
+        mse = self.validation[int(state["epoch"]) - 1]
+        return Scores(mse, mse, mse)
+
+    def is_dead(self, state: State) -> bool:
+        return bool(state["draw"][0] < self.dead_draws)
+
+
+def run(learner: Script, how: Run | None = None, *, patience: int | None = None, max_redraws: int = 3) -> tuple[State, History]:
+    return train(learner, how or Run(), identity="me", patience=patience, max_redraws=max_redraws)
+
+
+def assert_same(one: tuple[State, History], other: tuple[State, History]) -> None:
+    for name, array in one[0].items():
+        np.testing.assert_array_equal(array, other[0][name], strict=True)
+    assert one[1].loss == other[1].loss
+    assert (one[1].best_epoch, one[1].redraws, one[1].rollbacks) == (other[1].best_epoch, other[1].redraws, other[1].rollbacks)
+
+
+def interrupt_at(epoch: int, number: int = signal.SIGTERM) -> loop.Callable[[EpochRecord], object]:
+    return lambda record: os.kill(os.getpid(), number) if record.epoch == epoch else None
+
+
+def test_one_record_an_epoch() -> None:
+    seen: list[EpochRecord] = []
+    state, history = run(Script(epochs=3, validation=[0.9, 0.8, 0.7]), Run(on_epoch=seen.append))
+    assert seen == history.records
+    assert [(r.epoch, r.epochs) for r in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert seen[1].train == Scores(0.5, 1.0, 1.5)
+    assert history.validation_mse == [0.9, 0.8, 0.7]
+    assert all(s >= 0 for s in history.seconds)
+    assert (history.best_epoch, history.redraws, history.rollbacks) == (3, 0, 0)
+    assert state["epoch"] == 3
+
+
+def test_without_validation_the_last_epoch_is_kept() -> None:
+    state, history = run(Script(), patience=1)
+    assert (state["epoch"], history.best_epoch, history.validation_mse) == (6, 6, [])
+
+
+def test_the_best_epoch_is_returned_and_patience_ends_the_run() -> None:
+    worse = [0.9, 0.5, 0.6, 0.7, 0.1, 0.2]
+    state, history = run(Script(validation=worse), patience=2)
+    assert (state["epoch"], history.best_epoch, len(history.records)) == (2, 2, 4)
+    state, history = run(Script(validation=worse), patience=3)
+    assert (state["epoch"], history.best_epoch, len(history.records)) == (5, 5, 6)
+    state, history = run(Script(validation=[0.5, 0.9, 0.9, 0.9, 0.9, 0.9]))
+    assert (state["epoch"], history.best_epoch, len(history.records)) == (1, 1, 6)
+
+
+def test_a_loss_that_is_no_number_repeats_the_epoch_at_half_the_rate() -> None:
+    learner = Script(epochs=3, broken_above=(1, 0.25))
+    state, history = run(learner)
+    assert learner.calls == [(0, 1.0), (1, 1.0), (1, 0.5), (1, 0.25), (2, 0.25)]
+    assert (history.rollbacks, len(history.records), state["epoch"]) == (2, 3, 3)
+    assert all(map(math.isfinite, history.loss))
+
+
+def test_a_loss_that_stays_no_number_is_an_error_that_names_epoch_and_rate() -> None:
+    learner = Script(broken_above=(1, 0.0))
+    with pytest.raises(TrainingError, match=r"loss of epoch 2 is not a finite number, even at 0\.125 .* learning rate"):
+        run(learner)
+    assert learner.calls == [(0, 1.0), (1, 1.0), (1, 0.5), (1, 0.25), (1, 0.125)]
+
+
+def test_dead_draws_are_thrown_away_and_counted() -> None:
+    state, history = run(Script(dead_draws=2))
+    assert (history.redraws, len(history.records), state["draw"].tolist()) == (2, 6, [2])
+    assert_same((state, history), (_trained_from(2), history))
+
+
+def _trained_from(draw: int) -> State:
+    learner = Script()
+    state = learner.start(draw)
+    for epoch in range(6):
+        state = learner.train_epoch(state, epoch, 1.0)[0]
+    return state
+
+
+def test_no_more_redraws_than_allowed() -> None:
+    learner = Script(dead_draws=99)
+    state, history = run(learner, max_redraws=2)
+    assert (history.redraws, state["draw"].tolist()) == (2, [2])
+    assert learner.calls[:3] == [(0, 1.0)] * 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_after_the_epoch_and_the_run_goes_on_from_there(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "deeper" / "run.safetensors"
+    handlers = [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+    made = {"validation": [0.9, 0.3, 0.5, 0.6, 0.2, 0.4], "broken_above": (1, 0.5)}
+    with pytest.raises(TrainingInterruptedError, match=r"stopped after epoch 3; .* --resume") as caught:
+        run(Script(**made), Run(on_epoch=interrupt_at(3, number), checkpoint=path))
+    assert caught.value.signal_number == number
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert path.stat().st_mode & 0o077 == 0
+    resumed = Script(**made)
+    assert_same(run(resumed, Run(checkpoint=path, resume=True)), run(Script(**made)))
+    assert resumed.calls == [(3, 0.5), (4, 0.5), (5, 0.5)]
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_signal_without_a_checkpoint_says_that_nothing_was_kept() -> None:
+    with pytest.raises(TrainingInterruptedError, match="stopped after epoch 2 and nothing was kept"):
+        run(Script(), Run(on_epoch=interrupt_at(2)))
+
+
+def test_a_second_signal_stops_at_once() -> None:
+    def twice(_: EpochRecord) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Script(), Run(on_epoch=twice))
+
+
+def test_a_signal_after_the_last_epoch_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(TrainingInterruptedError):
+        run(Script(), Run(on_epoch=interrupt_at(6), checkpoint=path))
+    learner = Script()
+    assert_same(run(learner, Run(checkpoint=path, resume=True)), run(Script()))
+    assert learner.calls == []
+
+
+def test_resuming_during_redraws_keeps_their_count(tmp_path: Path) -> None:
+    path, seen = tmp_path / "run", []
+
+    def third_record(record: EpochRecord) -> None:
+        seen.append(record)
+        if len(seen) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(TrainingInterruptedError):
+        run(Script(dead_draws=2), Run(on_epoch=third_record, checkpoint=path))
+    assert_same(run(Script(dead_draws=2), Run(checkpoint=path, resume=True)), run(Script(dead_draws=2)))
+
+
+def test_a_thread_trains_without_watching_signals() -> None:
+    results: list[tuple[State, History]] = []
+    thread = threading.Thread(target=lambda: results.append(run(Script())))
+    thread.start()
+    thread.join()
+    assert_same(results[0], run(Script()))
+
+
+def test_checkpoints_are_written_as_time_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    there: list[bool] = []
+    run(Script(epochs=3), Run(on_epoch=lambda _: there.append((tmp_path / "run").exists()), checkpoint=tmp_path / "run"))
+    assert there == [False, True, True]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    path = tmp_path / "run"
+    checkpoint.save(path, loop.Progress(Script().start(0), Script().start(1)), "me")
+    return path
+
+
+def test_a_checkpoint_of_another_run_is_refused(kept: Path) -> None:
+    with pytest.raises(TrainingError, match="is of other data or settings"):
+        train(Script(), Run(checkpoint=kept, resume=True), identity="you", patience=None, max_redraws=0)
+
+
+def test_without_resume_a_checkpoint_is_not_read(kept: Path) -> None:
+    kept.write_bytes(b"not a checkpoint")
+    assert_same(run(Script(), Run(checkpoint=kept)), run(Script()))
+
+
+def test_a_damaged_checkpoint_is_refused(kept: Path) -> None:
+    whole = kept.read_bytes()
+    cut = [whole[:n] for n in (0, 7, len(whole) // 2, len(whole) - 1)]
+    rng = np.random.default_rng(0)
+    flipped = [bytearray(whole) for _ in range(200)]
+    for copy in flipped:
+        copy[rng.integers(len(whole))] ^= 1 << int(rng.integers(8))
+    for damaged in (*cut, *map(bytes, flipped)):
+        kept.write_bytes(damaged)
+        with pytest.raises(TrainingError, match="is damaged"):
+            run(Script(), Run(checkpoint=kept, resume=True))
+
+
+def test_history_survives_json() -> None:
+    _, history = run(Script(validation=[0.9] * 6))
+    assert History.from_json(history.to_json()) == history
+    _, history = run(Script())
+    assert History.from_json(history.to_json()) == history
+
+
+def test_progress_is_silent_where_nobody_watches(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.shown("gp", 100) as on_epoch:
+        assert on_epoch is None
+        run(Script(), Run(on_epoch=on_epoch))
+    assert capsys.readouterr() == ("", "")
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    with progress.shown("gp", 100) as on_epoch:
+        run(Script(validation=[0.9] * 6), Run(on_epoch=on_epoch))
+    shown = sys.stderr.getvalue()
+    assert "training gp" in shown
+    assert "6/6" in shown
+    assert "validation 0.900" in shown
