@@ -82,7 +82,7 @@ def bundled(name: str, options: Options) -> Callable[[Callable[..., None]], Call
 
 @app.command()
 def matrix(
-    ratings: Annotated[Path, typer.Argument(metavar="RATINGS", help="Sparse matrix of stars, users x books (.npz).")],
+    ratings: Annotated[Path, typer.Option("--ratings", metavar="FILE", help="Sparse matrix of stars, users x books.")],
     out: Out,
     read: Annotated[Path | None, typer.Option("--read", metavar="FILE", help="Matrix of what was read.")] = None,
     shelved: Annotated[Path | None, typer.Option("--shelved", metavar="FILE", help="Matrix of what is shelved.")] = None,

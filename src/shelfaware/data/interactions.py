@@ -155,7 +155,7 @@ class Interactions:
                 "user_index": self.user_index,
                 "book_index": self.book_index,
                 "stars": pl.Series(self.stars, dtype=pl.Float32).fill_nan(None),
-                "shelf": pl.Series(self.shelf, dtype=pl.UInt8).cast(pl.Enum(SHELVES)),
+                "shelf": pl.Series(self.shelf).replace_strict(dict(enumerate(SHELVES)), return_dtype=pl.Enum(SHELVES)),
             }
         ).with_columns(no_time.alias("time") if self.time is None else pl.Series("time", self.time, pl.Datetime("us")))
 

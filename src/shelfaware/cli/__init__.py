@@ -1,0 +1,47 @@
+"""The command line: every verb reads folders, calls one function of the library and shows what it returns."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+
+def build() -> typer.Typer:
+    """The command with all its verbs."""
+    import typer
+
+    from shelfaware.cli import answering, importing, judging, looking, training
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Book recommendations from ratings: learns in seconds, says how sure it is, and why.",
+    )
+    app.add_typer(importing.app, name="import")
+    for room in (looking, training, judging, answering):
+        for verb in room.VERBS:
+            app.command()(verb)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command. Exit code 2 and one sentence for what a person can mend; 130 and 143 for signals."""
+    from shelfaware.errors import ShelfawareError
+
+    try:
+        build()(arguments)
+    except ShelfawareError as error:
+        sys.stderr.write(f"shelfaware: {error}\n")
+        sys.exit(128 + getattr(error, "signal_number", -126))
+    except BrokenPipeError:
+        # Whoever read the output has enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,33 @@
+"""What `doctor` finds out about this machine."""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import tempfile
+from pathlib import Path
+from typing import Any
+
+NEEDED = ("jax", "matplotlib", "numpy", "polars", "rapidfuzz", "rich", "safetensors", "scipy", "typer")
+
+
+def checkup() -> dict[str, Any]:
+    """Versions, devices that JAX sees, cores, whether this folder can be written, and what is missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    facts: dict[str, Any] = {
+        "shelfaware": importlib.metadata.version("shelfaware"),
+        "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        **{name: importlib.metadata.version(name) for name in NEEDED if name not in missing},
+        "devices": _devices() if "jax" not in missing else [],
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "this folder": f"{Path.cwd()}, {'can' if os.access(Path.cwd(), os.W_OK) else 'cannot'} be written",
+        "temporary folder": tempfile.gettempdir(),
+    }
+    facts["missing"] = f"pip install {' '.join(missing)}" if missing else "nothing"
+    return facts
+
+
+def _devices() -> list[str]:
+    import jax
+
+    return [f"{device.platform} {device.device_kind}".strip() for device in jax.devices()]

@@ -1,0 +1,174 @@
+"""Verbs that train: a model, or the original notebook once more."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from shelfaware.cli.options import Dataset, Holdout, Json, Seed
+from shelfaware.cli.showing import SIMULATED, note, number, put_json, put_table
+
+if TYPE_CHECKING:
+    from shelfaware.data.interactions import Interactions
+    from shelfaware.models.base import Model, Origin
+
+
+def train(
+    dataset: Dataset,
+    out: Annotated[Path, typer.Option("--out", metavar="MODEL", help="Model folder to write; an older one is replaced.")],
+    model: Annotated[str, typer.Option("--model", help="gp, gmf, bias, mean, popularity or ease (see `models`).")] = "gp",
+    holdout: Holdout = "none",
+    shelves: Annotated[
+        bool | None, typer.Option("--shelves/--no-shelves", help="Use shelf states; by default where the data has them.")
+    ] = None,
+    preset: Annotated[Literal["notebook"] | None, typer.Option(help="The original's network and settings (gmf).")] = None,
+    validation: Annotated[
+        float | None, typer.Option(min=0, max=0.9, help="Share of the training ratings to watch and never learn from.")
+    ] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs without better validation.")] = None,
+    factors: Annotated[int | None, typer.Option(min=1, max=4096, help="Width of the vectors.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=10_000, help="Passes over the ratings.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Ratings of a step (gmf).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, max=100, help="Adam's rate at its peak.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(min=0, max=1e6, help="Decay of the vectors.")] = None,
+    dropout: Annotated[float | None, typer.Option(min=0, max=0.99, help="Share of elements dropped (gmf).")] = None,
+    seed: Seed = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from where an interrupted run stopped.")] = False,
+) -> None:
+    """Train a model and its ranker into one folder; print its figures on what was held out."""
+    from shelfaware.data.dataset import load
+    from shelfaware.models.base import Model
+
+    given: dict[str, Any] = {
+        "shelves": shelves,
+        "patience": patience,
+        "factors": factors,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "dropout": dropout,
+    }
+    settings = {name: value for name, value in given.items() if value is not None} | {"seed": seed}
+    data = load(dataset)
+    made: Model = _made(model, preset, settings, data)
+    origin = _origin(data, dataset, out, holdout)
+    fitted, metrics = _fitted(made, data, dataclasses.replace(origin, validation=_validation(made, validation)), out, resume)
+    fitted.save(out, metrics)
+    _report(fitted, metrics, out, dataset)
+
+
+def notebook(
+    dataset: Dataset,
+    seed: Seed = 0,
+    redraw: Annotated[bool, typer.Option("--redraw/--no-redraw", help="Draw a dead network again.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Run the original notebook once more: its recorded figures beside ours."""
+    from shelfaware.data.dataset import load
+    from shelfaware.evaluation.rerun import rerun_notebook
+    from shelfaware.training.loop import Run
+    from shelfaware.training.progress import shown
+
+    data = load(dataset)
+    with shown("the notebook's network", data.n_ratings) as on_epoch:
+        figures = rerun_notebook(data, seed=seed, redraw=redraw, run=Run(on_epoch))
+    if as_json:
+        return put_json(figures)
+    recorded = figures["recorded"]
+    rows = [
+        ("rows to train on", f"{recorded['train_rows']:,}", f"{figures['train_rows']:,}"),
+        ("rows to validate on", f"{recorded['validation_rows']:,}", f"{figures['validation_rows']:,}"),
+        ("test MSE, stars^2", number(recorded["test_mse"], 4), number(figures["test_mse"], 4)),
+        ("train MSE, stars^2", number(recorded["train_mse"], 4), number(figures["train_mse"], 4)),
+        ("dead draws thrown away", "-", f"{figures['redraws']}"),
+    ]
+    ours = figures["loss"] + [None] * len(recorded["loss"])
+    rows += [
+        (f"loss of epoch {i}", number(theirs, 4), number(mine, 4))
+        for i, (theirs, mine) in enumerate(zip(recorded["loss"], ours, strict=False), 1)
+    ]
+    put_table("The notebook, run again", ("", ">recorded", ">ours"), rows)
+    return note(f"{sum(figures['seconds']):.1f} seconds, compilation included.")
+
+
+def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Interactions") -> "Model":
+    from shelfaware.errors import DataError, ModelError
+    from shelfaware.models.registry import create
+
+    if preset and name not in ("gmf", "gp"):
+        raise ModelError(f"the preset notebook is of gmf, not of {name}")
+    if settings.get("shelves") and not data.has_shelves:
+        raise DataError("this dataset has no shelf states; leave out --shelves")
+    if not settings.get("shelves", True) and name.partition(":")[0] != "gp":
+        raise ModelError(f"--no-shelves is a setting of gp, not of {name}")
+    settings = {**settings}
+    if settings.get("shelves") and name.partition(":")[0] != "gp":
+        settings.pop("shelves")
+    return create("gmf:notebook" if preset else name, settings)
+
+
+def _validation(model: "Model", share: float | None) -> float:
+    """A patient model needs something to watch; the notebook's watches the last fifth of its books."""
+    if share is not None:
+        return share
+    if model.config.get("biases") is False:
+        return 0.2
+    return 0.1 if model.config.get("patience") else 0.0
+
+
+def _origin(data: "Interactions", dataset: Path, out: Path, holdout: str) -> "Origin":
+    from shelfaware.models.base import Origin
+
+    return Origin(
+        fingerprint=data.fingerprint,
+        dataset=Path(os.path.relpath(dataset.absolute(), out.absolute())).as_posix(),
+        holdout=holdout,
+    )
+
+
+def _fitted(
+    model: "Model", data: "Interactions", origin: "Origin", out: Path, resume: bool
+) -> tuple["Model", dict[str, Any] | None]:
+    """Fits on what is not held out, then knows all of that, and is judged on what is."""
+    from shelfaware.data.splits import last_books, split
+    from shelfaware.evaluation.protocol import evaluate
+    from shelfaware.training.loop import Run
+    from shelfaware.training.progress import shown
+
+    train_data, test = split(data, origin.holdout, seed=origin.holdout_seed)
+    seen, watched = train_data, None
+    if origin.validation and model.config.get("biases") is False:
+        seen, watched = last_books(train_data, origin.validation)
+    elif origin.validation:
+        seen, watched = split(train_data, f"random:{origin.validation}", seed=model.seed)
+    checkpoint = out.with_name(out.name + ".checkpoint")
+    with shown(model.name, seen.n_ratings) as on_epoch:
+        model.fit(seen, watched, Run(on_epoch, checkpoint, resume))
+    model.know(train_data)
+    model.origin = dataclasses.replace(origin, n_ratings=seen.n_ratings)
+    return model, evaluate(model, test) if len(test) else None
+
+
+def _report(model: "Model", metrics: dict[str, Any] | None, out: Path, dataset: Path) -> None:
+    from shelfaware.cli.judging import figure_rows
+
+    if metrics:
+        put_table(f"{model.name} on {metrics['n']:,} held-out ratings", ("", ">", "95 % interval"), figure_rows(metrics))
+    if model.history:
+        history = model.history
+        redrawn = f", {history.redraws} dead draws thrown away" if history.redraws else ""
+        note(f"{len(history.records)} epochs in {sum(history.seconds):.1f} seconds, epoch {history.best_epoch} kept{redrawn}.")
+    if model.simulated:
+        note(SIMULATED)
+    note(f"The model is in {out}; next: shelfaware recommend {out} {dataset} --user {_somebody(model)} --why")
+
+
+def _somebody(model: "Model") -> str:
+    assert model.users is not None
+    return str(model.users.id_of(int(model.known_readers.n_ratings.argmax())))
+
+
+VERBS = (train, notebook)

@@ -1,0 +1,51 @@
+"""Which plots a dataset or a model has, drawn from its numbers into a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from shelfaware.data.dataset import describe
+from shelfaware.data.interactions import Interactions
+from shelfaware.evaluation import calibration, plots
+from shelfaware.evaluation.protocol import deciles, forecasts
+from shelfaware.models.base import Model, RatingModel
+
+
+def dataset_pictures(data: Interactions, out: Path) -> list[Path]:
+    """The rating histogram."""
+    shares = describe(data)["stars_percent"]
+    subtitle = f"{data.n_ratings:,} {_simulated(data.simulated)}ratings of {data.n_books:,} books by {data.n_users:,} users"
+    values = np.array([float(stars) for stars in shares])
+    return plots.save(plots.rating_histogram(values, np.array(list(shares.values())) / 100, subtitle), out / "ratings")
+
+
+def model_pictures(model: Model, test: Interactions | None, out: Path) -> list[Path]:
+    """Learning curve; on held-out ratings also error by activity and calibration. What a model lacks is not drawn."""
+    kind = _simulated(model.simulated)
+    paths = []
+    if model.history and model.history.records:
+        records = model.history.records
+        validation = [record.validation.mse if record.validation else np.nan for record in records]
+        subtitle = f"{model.name}, {model.origin.n_ratings:,} {kind}ratings"
+        figure = plots.learning_curve(
+            np.array([record.train.mse for record in records]), np.array(validation), subtitle, loss_is_mse=True
+        )
+        paths += plots.save(figure, out / "learning-curve")
+    if test is None or not isinstance(model, RatingModel):
+        return paths
+    held = forecasts(model, test.ratings())
+    subtitle = f"{model.name} on {len(held.test):,} held-out {kind}ratings ({model.origin.holdout}), with 95\u00a0% intervals"
+    for of, rows in deciles(held, model.known_readers).items():
+        figure = plots.error_by_activity({model.name: rows}, subtitle, of="user" if of == "user" else "book")
+        paths += plots.save(figure, out / f"error-by-{of}")
+    if held.forecast.deviation is not None:
+        judged = (held.test.stars, held.forecast.stars, held.forecast.deviation)
+        curve, bins = calibration.coverage_curve(*judged, groups=held.test.user_index), calibration.reliability(*judged)
+        paths += plots.save(plots.calibration(curve, bins, subtitle), out / "calibration")
+    return paths
+
+
+def _simulated(simulated: bool) -> str:
+    return "simulated " if simulated else ""

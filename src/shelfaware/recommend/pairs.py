@@ -1,0 +1,62 @@
+"""Predictions for a file of pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from shelfaware.arrays import Floats
+from shelfaware.data.dialects import Dialect
+from shelfaware.data.folder import write_file
+from shelfaware.data.ids import IdMap
+from shelfaware.data.report import place_of
+from shelfaware.data.table import open_sheet
+from shelfaware.errors import ModelError, UnknownIdError
+from shelfaware.models.base import Forecast, Model, RatingModel
+from shelfaware.models.readers import Readers
+
+COLUMNS = {"user_id": ("userid", "user"), "book_id": ("bookid", "book", "itemid", "item")}
+PAIRS = (Dialect("pairs", COLUMNS, needs=("user_id", "book_id"), separators=(",", ";", "\t")),)
+WANTED = (Dialect("books", COLUMNS, needs=("book_id",), separators=(",", ";", "\t")),)
+
+
+def predict_pairs(model: Model, path: Path) -> pl.DataFrame:
+    """user_id, book_id, stars (clipped) and deviation of each row of a file, in its order. An unknown id is an error."""
+    rows = open_sheet(path, PAIRS).rows
+    model = _of_stars(model)
+    assert model.users is not None
+    user, book = _indices(rows, "user_id", model.users), _indices(rows, "book_id", model.catalogue.ids)
+    return _predictions(rows, ["user_id", "book_id"], model, model.forecast(model.known_readers, user, book))
+
+
+def predict_stranger(model: Model, reader: Readers, path: Path) -> pl.DataFrame:
+    """book_id, stars (clipped) and deviation of each row of a file, for one reader."""
+    rows = open_sheet(path, WANTED).rows
+    model = _of_stars(model)
+    book = _indices(rows, "book_id", model.catalogue.ids)
+    return _predictions(rows, ["book_id"], model, model.forecast(reader, np.zeros(len(book), np.int64), book))
+
+
+def write_predictions(predictions: pl.DataFrame, path: Path) -> None:
+    """As CSV, whole or not at all."""
+    write_file(path, predictions.write_csv)
+
+
+def _of_stars(model: Model) -> RatingModel:
+    if not isinstance(model, RatingModel):
+        raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp")
+    return model
+
+
+def _indices(rows: pl.DataFrame, column: str, ids: IdMap) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    index = ids.find(rows[column].str.strip_chars())
+    for row in rows.filter(pl.Series(index < 0)).head(1).iter_rows(named=True):
+        raise UnknownIdError(f"{place_of(row)}: {ids.kind} {row[column]!r} is not among the {len(ids):,} known {ids.kind}s")
+    return index
+
+
+def _predictions(rows: pl.DataFrame, columns: list[str], model: RatingModel, forecast: Forecast) -> pl.DataFrame:
+    stars: Floats = model.scale.clip(forecast.stars)
+    return rows.select(columns).with_columns(pl.Series("stars", stars), pl.Series("deviation", forecast.deviation, pl.Float64))

@@ -1,0 +1,67 @@
+"""Models fitted once for all tests of the room. Nobody may change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from shelfaware.data.interactions import Interactions
+from shelfaware.data.splits import Split
+from shelfaware.models.base import Model, Ranker, RatingModel
+from shelfaware.models.baselines import Bias, Mean, Popularity
+from shelfaware.models.ease import EASE
+from shelfaware.models.gmf import GMF
+from shelfaware.models.gp import GP
+
+SMALL = {"factors": 4, "block_size": 16, "batch_blocks": 8}
+MAKERS: dict[str, Callable[[int], Model]] = {
+    "mean": lambda seed: Mean(seed=seed),
+    "bias": lambda seed: Bias(seed=seed),
+    "popularity": lambda seed: Popularity(seed=seed),
+    "ease": lambda seed: EASE(seed=seed),
+    "gp ratings": lambda seed: GP(seed=seed, shelves=False, epochs=10, **SMALL),
+    "gp shelves": lambda seed: GP(seed=seed, shelves=True, epochs=10, **SMALL),
+    "gmf": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=64),
+    "gmf notebook": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=32, weight_decay=0.0, biases=False),
+}
+RATERS = [name for name in MAKERS if name not in ("popularity", "ease")]
+RANKERS = ["popularity", "ease"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for argument, names in {"model_name": list(MAKERS), "rater_name": RATERS, "ranker_name": RANKERS}.items():
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, names)
+
+
+@pytest.fixture(scope="session")
+def make() -> Callable[..., Model]:
+    """A fresh model by name."""
+    return lambda name, seed=0: MAKERS[name](seed)
+
+
+@pytest.fixture(scope="session")
+def fitted(planted_split: Split) -> Callable[[str], Model]:
+    """A model by name, fitted on the planted training data."""
+    return cache(lambda name: MAKERS[name](0).fit(planted_split[0]))
+
+
+@pytest.fixture
+def rater(fitted: Callable[[str], Model], rater_name: str) -> RatingModel:
+    model = fitted(rater_name)
+    assert isinstance(model, RatingModel)
+    return model
+
+
+@pytest.fixture
+def ranker(fitted: Callable[[str], Model], ranker_name: str) -> Ranker:
+    model = fitted(ranker_name)
+    assert isinstance(model, Ranker)
+    return model
+
+
+@pytest.fixture(scope="session")
+def ratings_only(planted: Interactions) -> Interactions:
+    return planted.ratings()

@@ -1,0 +1,238 @@
+"""The GP's answers: scikit-learn for means and deviations, exact parts, and the planted truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import DotProduct
+
+from shelfaware.data.interactions import READ, TO_READ, Interactions
+from shelfaware.data.splits import Split
+from shelfaware.errors import DataError
+from shelfaware.models import gp as gp_module
+from shelfaware.models import gp_posterior
+from shelfaware.models.base import Model
+from shelfaware.models.baselines import Bias, shrunken_means
+from shelfaware.models.gp import GP
+from shelfaware.models.gp_posterior import Table, prior, solve
+from shelfaware.models.readers import Readers
+
+Floats = NDArray[np.float64]
+N_BOOKS, K, A = 30, 4, 0.5
+
+
+@pytest.fixture(scope="module")
+def gp(fitted: Callable[[str], Model]) -> GP:
+    model = fitted("gp shelves")
+    assert isinstance(model, GP)
+    return model
+
+
+@pytest.fixture(scope="module")
+def without_shelves(fitted: Callable[[str], Model]) -> GP:
+    model = fitted("gp ratings")
+    assert isinstance(model, GP)
+    return model
+
+
+@pytest.fixture
+def table() -> Table:
+    rng = np.random.default_rng(3)
+    phi = np.hstack([0.4 * rng.normal(size=(N_BOOKS, K)), np.full((N_BOOKS, 1), A)])
+    y = 0.2 * rng.normal(size=(N_BOOKS, 2, K + 1))
+    return Table(phi, 3.5 + 0.3 * rng.normal(size=N_BOOKS), np.exp(0.3 * rng.normal(size=N_BOOKS)) * 0.3, y)
+
+
+def readers_of(*histories: dict[int, tuple[float, int]]) -> Readers:
+    rows = [(b, stars, shelf) for history in histories for b, (stars, shelf) in sorted(history.items())]
+    books, stars, shelf = zip(*rows, strict=True) if rows else ((), (), ())
+    indptr = np.concatenate([[0], np.cumsum([len(h) for h in histories])])
+    arrays = np.array(books, np.int32), np.array(stars, float), np.array(shelf, np.int8)
+    return Readers(indptr, *arrays, np.full(len(histories), -1))
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 6, 20], ids=lambda n: f"{n} ratings, {'dual' if n <= K + 1 else 'primal'}")
+def test_means_and_deviations_are_scikit_learn_s(table: Table, n: int) -> None:
+    rng = np.random.default_rng(n)
+    books = np.sort(rng.choice(N_BOOKS, n, replace=False))
+    stars = rng.integers(1, 6, n).astype(float)
+    readers = readers_of({int(b): (s, READ) for b, s in zip(books, stars, strict=True)})
+    everything = np.arange(N_BOOKS)
+    known = prior(table, readers, np.zeros(N_BOOKS, np.int64), everything)
+    y = stars - table.mu[books] - known[books]
+    oracle = GaussianProcessRegressor(DotProduct(A, sigma_0_bounds="fixed"), alpha=table.noise[books], optimizer=None)
+    mean, deviation = oracle.fit(table.phi[books, :K], y).predict(table.phi[:, :K], return_std=True)
+    got = gp_module._forecast(table, readers, np.zeros(N_BOOKS, np.int64), everything)
+    np.testing.assert_allclose(got.stars, table.mu + known + mean, rtol=1e-9)
+    assert got.deviation is not None
+    np.testing.assert_allclose(got.deviation**2, deviation**2 + table.noise, rtol=1e-8)
+
+
+def test_both_systems_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dual of n = f books is solved again in a space widened by empty features or narrowed by empty places."""
+    rng = np.random.default_rng(0)
+    phi, noise, y = rng.normal(size=(3, 8, 8)), rng.uniform(0.2, 1, (3, 8)), rng.normal(size=(3, 8))
+    padded = (
+        np.concatenate([phi, np.zeros((3, 1, 8))], 1),
+        np.append(noise, np.ones((3, 1)), 1),
+        np.append(y, np.zeros((3, 1)), 1),
+    )
+    dual, primal = solve(phi, noise, y), solve(*padded)
+    assert dual.dual
+    assert not primal.dual
+    np.testing.assert_allclose(primal.weights, dual.weights, atol=1e-9)
+    np.testing.assert_allclose(primal.alpha[:, :8], dual.alpha, atol=1e-9)
+    np.testing.assert_allclose(primal.precision()[:, :8], dual.precision(), rtol=1e-9)
+    readers, asked = np.array([0, 1, 2, 0]), rng.normal(size=(4, 8))
+    np.testing.assert_allclose(primal.reduced(readers, asked), dual.reduced(readers, asked), atol=1e-9)
+
+
+def test_the_prior_by_a_plain_loop(table: Table) -> None:
+    readers = readers_of({2: (4, READ), 5: (np.nan, TO_READ), 9: (np.nan, READ)}, {}, {7: (3, READ)})
+    for reader, book in ((0, 2), (0, 5), (0, 11), (1, 3), (2, 7), (2, 8)):
+        rows = slice(readers.indptr[reader], readers.indptr[reader + 1])
+        shelf = dict(zip(readers.book_index[rows].tolist(), readers.shelf[rows].tolist(), strict=True))
+        shelf.pop(book, None)
+        terms = [table.phi[book, :K] @ table.y[b, s, :K] + table.y[b, s, K] for b, s in shelf.items()]
+        wanted = sum(terms) / len(terms) ** 0.5 if terms else 0.0
+        assert prior(table, readers, np.array([reader]), np.array([book]))[0] == pytest.approx(wanted, abs=1e-14)
+        assert gp_posterior.dense_prior(table, readers)[reader, book] == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("rater_name", ["gp shelves", "gp ratings"])
+def test_forecast_expect_and_explain_are_one(fitted: Callable[[str], GP], rater_name: str) -> None:
+    model = fitted(rater_name)
+    some = model.readers.take(np.arange(0, 300, 29))
+    everything = np.arange(40)
+    dense = model.expect(some)
+    for r in range(len(some)):
+        np.testing.assert_allclose(model.forecast(some, np.full(40, r), everything).stars, dense[r], atol=1e-9)
+        parts = model.explain(some.take(np.array([r])), everything)
+        np.testing.assert_allclose(parts.base + parts.shelves + parts.shares.sum(1), dense[r], atol=1e-9)
+        mine = slice(some.indptr[r], some.indptr[r + 1])
+        assert parts.books.tolist() == some.book_index[mine][~np.isnan(some.stars[mine])].tolist()
+
+
+def test_the_order_of_readers_and_pairs_and_their_chunks_change_nothing(gp: GP, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, 300, 500), rng.integers(0, 40, 500)
+    whole, left = gp.forecast(gp.readers, *pairs), gp.left_out(gp.readers)
+    monkeypatch.setattr(gp_posterior, "CELLS", 300)
+    monkeypatch.setattr(gp_module, "PAIRS", 1)
+    pieces = gp.forecast(gp.readers, *pairs)
+    np.testing.assert_allclose(pieces.stars, whole.stars, atol=1e-10)
+    np.testing.assert_allclose(pieces.deviation, whole.deviation, atol=1e-10)
+    np.testing.assert_allclose(gp.left_out(gp.readers), left, atol=1e-10)
+
+
+def test_left_out_is_the_rating_hidden(gp: GP) -> None:
+    """With shelves the book stays on its shelf, without its stars."""
+    readers = gp.readers.take(np.array([1, 5, 17, 200]))
+    rows = np.flatnonzero(readers.rated)
+    for row, told in zip(rows, gp.left_out(readers), strict=True):
+        hidden = replace(readers, stars=np.where(np.arange(len(readers.stars)) == row, np.nan, readers.stars))
+        truth = gp.forecast(hidden, readers.owner[[row]], readers.book_index[[row]]).stars[0]
+        assert told == pytest.approx(truth, abs=1e-9)
+
+
+def test_left_out_is_the_row_removed(without_shelves: GP) -> None:
+    """Exactly where which books were rated says nothing; the rest of the prior does not know that a row is gone."""
+    model = replace_arrays(without_shelves, shelf_vectors=np.zeros_like(without_shelves.arrays["shelf_vectors"]))
+    readers = model.told(without_shelves.readers.take(np.array([1, 5, 17, 200])))
+    for row, told in enumerate(model.left_out(readers)):
+        removed = readers.only(np.arange(len(readers.stars)) != row)
+        truth = model.forecast(removed, readers.owner[[row]], readers.book_index[[row]]).stars[0]
+        assert told == pytest.approx(truth, abs=1e-9)
+
+
+def replace_arrays(model: GP, **arrays: Floats) -> GP:
+    copy = replace(model)
+    copy.books, copy.scale, copy.users, copy.readers = model.books, model.scale, model.users, model.readers
+    copy.arrays = {**model.arrays, **arrays}
+    return copy
+
+
+def test_the_deviation_of_a_left_out_rating_is_what_the_others_leave(gp: GP) -> None:
+    readers = gp.readers.take(np.array([17]))
+    solved, owner, place = gp_posterior.posterior(gp._table, readers)
+    variance = 1 / solved.precision()[owner, place]
+    for i, row in enumerate(np.flatnonzero(readers.rated)):
+        hidden = replace(readers, stars=np.where(np.arange(len(readers.stars)) == row, np.nan, readers.stars))
+        deviation = gp.forecast(hidden, np.array([0]), readers.book_index[[row]]).deviation
+        assert deviation[0] ** 2 == pytest.approx(variance[i], rel=1e-9)
+
+
+def test_raising_a_rating_never_lowers_its_own_book(gp: GP) -> None:
+    for user in range(0, 300, 23):
+        reader = gp.readers.take(np.array([user]))
+        for row in np.flatnonzero(reader.rated):
+            book, says = reader.book_index[[row]], []
+            for stars in (1.0, 2.0, 3.0, 4.0, 5.0):
+                changed = replace(reader, stars=np.where(np.arange(len(reader.stars)) == row, stars, reader.stars))
+                says.append(gp.forecast(changed, np.array([0]), book).stars[0])
+            assert (np.diff(says) > 0).all()
+
+
+def test_the_own_shelf_state_of_a_book_changes_nothing_for_it(gp: GP) -> None:
+    history = {2: (4.0, READ), 5: (2.0, READ), 9: (np.nan, TO_READ)}
+    for asked in (9, 20):
+        states = [{}, {asked: (np.nan, READ)}, {asked: (np.nan, TO_READ)}]
+        rest = {b: row for b, row in history.items() if b != asked}
+        says = [gp.forecast(readers_of({**rest, **own}), np.array([0]), np.array([asked])) for own in states]
+        assert len({round(float(s.stars[0]), 12) for s in says}) == 1
+        assert len({round(float(s.deviation[0]), 12) for s in says}) == 1
+    changed = gp.expect(readers_of(history)) - gp.expect(readers_of({**history, 9: (np.nan, READ)}))
+    assert np.abs(np.delete(changed, 9)).max() > 1e-6  # and something for the others
+
+
+def test_a_stranger_is_as_good_as_a_known_user(gp: GP, planted_split: Split) -> None:
+    train, scale = planted_split[0], planted_split[0].scale
+    ids = train.books.ids.ids.to_numpy()
+    for user in (0, 3, 77, 299):
+        mine = gp.readers.take(np.array([user]))
+        rated, to_read = mine.rated, mine.shelf == TO_READ
+        named = {int(ids[b]): float(s) for b, s in zip(mine.book_index[rated], mine.stars[rated], strict=True)}
+        read = [int(ids[b]) for b in mine.book_index[~rated & ~to_read]]
+        stranger = Readers.stranger(train.books, scale, named, read, [int(ids[b]) for b in mine.book_index[to_read]])
+        np.testing.assert_allclose(gp.expect(stranger), gp.expect(mine), rtol=0, atol=1e-10)
+
+
+def test_it_finds_the_planted_taste(planted_split: Split) -> None:
+    train, test = planted_split
+    error = {}
+    pairs = test.user_index, test.book_index
+    for name, model in (("bias", Bias()), ("gp", GP(factors=4, block_size=16, batch_blocks=8, vector_deviation=0.3))):
+        forecast = model.fit(train).forecast(model.readers, *pairs)
+        error[name] = np.mean((train.scale.clip(forecast.stars) - test.stars) ** 2)
+    assert error["gp"] < 0.7 * error["bias"]
+    residual = np.abs(forecast.stars - test.stars)
+    assert 0.8 < np.mean(residual < 1.6449 * forecast.deviation) < 0.98  # a 90 % interval
+
+
+def test_validation_is_watched_and_the_best_epoch_kept(planted_split: Split) -> None:
+    train, test = planted_split
+    model = GP(factors=4, epochs=6, block_size=16, batch_blocks=8, patience=3).fit(train, test)
+    assert len(model.history.validation_mse) == len(model.history.records)
+    best = int(np.argmin(model.history.validation_mse))
+    assert model.history.best_epoch == best + 1
+    stars = train.scale.clip(model.forecast(model.readers, test.user_index, test.book_index).stars)
+    assert np.mean((stars - test.stars) ** 2) == pytest.approx(model.history.validation_mse[best], rel=1e-5)
+    nothing = test.take(np.zeros(len(test), bool))
+    assert GP(factors=2, epochs=1, block_size=16).fit(train, nothing).history.validation_mse == []
+
+
+def test_nobody_with_two_ratings_is_an_error(planted: Interactions) -> None:
+    first = np.concatenate([[True], np.diff(planted.user_index) > 0])
+    with pytest.raises(DataError, match="at least two ratings"):
+        GP().fit(planted.take(first & planted.rated))
+
+
+def test_shrunken_means_by_hand() -> None:
+    center, means = shrunken_means(np.array([0, 0, 2], np.int32), np.array([5.0, 3.0, 1.0]), 3, 2.0)
+    assert center == 3.0
+    np.testing.assert_allclose(means, [3 + 2 / 4, 3, 3 - 2 / 3])

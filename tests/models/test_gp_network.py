@@ -1,0 +1,235 @@
+"""The GP's objective: its closed-form gradient, leave-one-out by brute force, packing and priors by plain loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shelfaware.data.interactions import Interactions
+from shelfaware.models import gp_network
+from shelfaware.models.gp import GP
+from shelfaware.models.gp_learner import GPLearner
+from shelfaware.models.gp_network import Batch, Task, batch_loss, inverse_solve, shelf_prior
+from shelfaware.models.readers import Readers
+
+Floats = NDArray[np.float64]
+K = 3
+WIDTH = K + 2 + 2 * (K + 1)
+NO_PRIORS = Task(K, 0.0, 1e12, 1e12, 1e12, 1e12)
+SCALARS = np.log([[0.5, 0.6]])
+EMPTY_PLACE = -1
+compiled_loss = jax.jit(batch_loss, static_argnums=0)
+
+User = tuple[list[int], list[float], list[tuple[int, int]]]
+"""Rated books, their stars, and shelf rows (book, state)."""
+USERS: list[User] = [
+    ([0, 2, 5], [5.0, 3.0, 1.0], [(0, 0), (2, 0), (5, 0), (6, 1)]),
+    ([1, 2], [4.0, 4.0], [(1, 0), (2, 0)]),
+    ([3, 4, 5, 6], [2.0, 5.0, 3.0, 1.0], [(0, 1), (1, 1), (3, 0), (4, 0), (5, 0), (6, 0)]),
+]
+
+
+def table(seed: int = 0) -> Floats:
+    value = 0.4 * np.random.default_rng(seed).normal(size=(7, WIDTH))
+    value[:, K] += 3.5
+    return value
+
+
+def packed(users: list[User], places: tuple[int, int] = (12, 16)) -> Batch:
+    """All users in one block, one after another; the books of the batch are the whole table."""
+    rated = [
+        (b, stars, owner)
+        for owner, (books, all_stars, _) in enumerate(users)
+        for b, stars in zip(books, all_stars, strict=True)
+    ]
+    shelved = [(book, state, owner) for owner, (_, _, shelf) in enumerate(users) for book, state in shelf]
+
+    def filled(values: list[Any], n: int, empty: float) -> NDArray[Any]:
+        return np.array([values + [empty] * (n - len(values))])
+
+    n, m = places
+    return Batch(
+        np.arange(7),
+        filled([book for book, _, _ in rated], n, EMPTY_PLACE),
+        filled([stars for _, stars, _ in rated], n, 0.0),
+        filled([owner for _, _, owner in rated], n, EMPTY_PLACE),
+        np.full((1, n), 2.0),
+        filled([book for book, _, _ in shelved], m, EMPTY_PLACE),
+        filled([state for _, state, _ in shelved], m, 0),
+        filled([owner for _, _, owner in shelved], m, -2),
+        np.full((1, m), 3.0),
+    )
+
+
+def loss_of(users: list[User], task: Task = NO_PRIORS, places: tuple[int, int] = (12, 16)) -> tuple[float, Floats]:
+    with jax.enable_x64(True):
+        loss, sums = compiled_loss(task, jnp.float64(3.5), (jnp.asarray(table()), jnp.asarray(SCALARS)), packed(users, places))
+        return float(loss), np.asarray(sums)
+
+
+def plain_prior(user: User, book: int, value: Floats) -> float:
+    others = [(b, state) for b, state in user[2] if b != book]
+    y = value[:, K + 2 :].reshape(7, 2, K + 1)
+    total = sum(float(value[book, :K] @ y[b, state, :K] + y[b, state, K]) for b, state in others)
+    return total / len(others) ** 0.5 if others else 0.0
+
+
+def left_out_by_refit(user: User, value: Floats) -> tuple[Floats, Floats]:
+    """Residual and variance of each rating by the posterior of the others: a system solved for each."""
+    books, stars, _ = user
+    q, mu = value[books, :K], value[books, K]
+    noise = np.exp(2 * (SCALARS[0, 1] + value[books, K + 1]))
+    y = np.array(stars) - mu - [plain_prior(user, b, value) for b in books]
+    kernel = q @ q.T + np.exp(2 * SCALARS[0, 0])
+    residual, variance = np.empty(len(books)), np.empty(len(books))
+    for i in range(len(books)):
+        rest = np.arange(len(books)) != i
+        weights = np.linalg.solve(kernel[np.ix_(rest, rest)] + np.diag(noise[rest]), kernel[rest, i])
+        residual[i] = y[i] - weights @ y[rest]
+        variance[i] = kernel[i, i] + noise[i] - weights @ kernel[rest, i]
+    return residual, variance
+
+
+def test_the_loss_is_the_left_out_likelihood() -> None:
+    residuals, variances = (np.concatenate(x) for x in zip(*(left_out_by_refit(user, table()) for user in USERS), strict=True))
+    loss, sums = loss_of(USERS)
+    assert loss == pytest.approx(np.mean(0.5 * (residuals**2 / variances + np.log(variances))), rel=1e-10)
+    np.testing.assert_allclose(sums, [9, np.sum(residuals**2), np.sum(np.abs(residuals))], rtol=1e-6)
+
+
+def test_packed_users_do_not_see_each_other() -> None:
+    sizes = [len(user[0]) for user in USERS]
+    alone = sum(n * loss_of([user])[0] for n, user in zip(sizes, USERS, strict=True))
+    assert loss_of(USERS)[0] * sum(sizes) == pytest.approx(alone, rel=1e-12)
+    assert loss_of(USERS[::-1])[0] == pytest.approx(loss_of(USERS)[0], rel=1e-12)
+
+
+def test_padding_changes_nothing() -> None:
+    task = Task(K, 0.1, 0.5, 0.6, 0.7, 0.8)
+    assert loss_of(USERS, task, (9, 12))[0] == pytest.approx(loss_of(USERS, task, (40, 30))[0], rel=1e-12)
+    with jax.enable_x64(True):
+        values = (jnp.asarray(table()), jnp.asarray(SCALARS))
+        gradient = jax.jit(jax.grad(lambda v, b: batch_loss(task, jnp.float64(3.5), v, b)[0]))
+        tight, loose = gradient(values, packed(USERS, (9, 12))), gradient(values, packed(USERS, (40, 30)))
+        for one, other in zip(tight, loose, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-14)
+        nobody, _ = compiled_loss(task, jnp.float64(3.5), values, packed([]))
+        assert float(nobody) == 0.0
+
+
+def test_the_priors_by_a_plain_loop() -> None:
+    """Every rating pays a share 1 / n_j of its book's prior, every shelf row one of its state's."""
+    task, value = Task(K, 0.1, 0.5, 0.6, 0.7, 0.8), table()
+    paid = 0.0
+    for books, _, shelf in USERS:
+        for book in books:
+            q, mu, log_noise = value[book, :K], value[book, K] - 3.5, value[book, K + 1]
+            paid += (q @ q / 0.5**2 + mu**2 / 0.7**2 + log_noise**2 / 0.8**2) / 2 / 2.0 + 0.1 * q @ q
+        for book, state in shelf:
+            y = value[book, K + 2 :].reshape(2, K + 1)[state]
+            paid += y @ y / (2 * 0.6**2) / 3.0
+    assert loss_of(USERS, task)[0] - loss_of(USERS)[0] == pytest.approx(paid / 9, rel=1e-9)
+
+
+def test_the_shelf_prior_by_a_plain_loop() -> None:
+    value, batch = table(), packed(USERS)
+    with jax.enable_x64(True):
+        columns = gp_network.columns(jnp.asarray(value), K)
+        y = columns.y[jnp.maximum(batch.shelf_book, 0), batch.shelf_state]
+        got = np.asarray(shelf_prior(columns.q[jnp.maximum(batch.book, 0)], y, batch))[0]
+    wanted = [plain_prior(user, book, value) for user in USERS for book in user[0]]
+    np.testing.assert_allclose(got[:9], wanted, rtol=1e-12)
+
+
+def direct(kernel: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    inverse = jnp.linalg.inv(kernel)
+    return jnp.einsum("...ij,...j->...i", inverse, y), jnp.diagonal(inverse, axis1=-2, axis2=-1)
+
+
+@pytest.mark.parametrize(("double", "tolerance"), [(True, 1e-10), (False, 4e-6)])
+def test_the_gradient_of_the_inverse_is_autodiff_s(double: bool, tolerance: float) -> None:
+    rng = np.random.default_rng(0)
+    q = 0.3 * rng.normal(size=(4, 16, 8))
+    noise = np.exp(0.2 * rng.normal(size=(4, 16)))
+    y, weights = rng.normal(size=(4, 16)), rng.normal(size=(2, 4, 16))
+
+    def through(solve: Any) -> Any:
+        def loss(q: jax.Array, noise: jax.Array, y: jax.Array) -> jax.Array:
+            kernel = q @ jnp.swapaxes(q, -1, -2) + 0.25 + noise[..., None] * jnp.eye(16, dtype=q.dtype)
+            alpha, d = solve(kernel, y)
+            return jnp.sum(weights[0].astype(q.dtype) * alpha / d) + jnp.sum(weights[1].astype(q.dtype) * jnp.log(d))
+
+        return jax.jit(jax.grad(loss, argnums=(0, 1, 2)))
+
+    with jax.enable_x64(True):
+        arguments = (q, noise, y)
+        truth = through(direct)(*arguments)
+        given = arguments if double else tuple(jnp.asarray(x, jnp.float32) for x in arguments)
+        for got, wanted in zip(through(inverse_solve)(*given), truth, strict=True):
+            assert got.dtype == (np.float64 if double else np.float32)
+            assert np.abs(got - wanted).max() <= tolerance * np.abs(wanted).max()
+
+
+def test_the_gradient_of_the_inverse_need_not_be_symmetric() -> None:
+    """Element by element beside autodiff: K's two halves are told apart."""
+    rng = np.random.default_rng(1)
+    root = rng.normal(size=(6, 6))
+    with jax.enable_x64(True):
+        kernel, y, g = jnp.asarray(root @ root.T + np.eye(6)), jnp.asarray(rng.normal(size=6)), rng.normal(size=(2, 6))
+        got = jax.vjp(inverse_solve, kernel, y)[1]((jnp.asarray(g[0]), jnp.asarray(g[1])))
+        wanted = jax.vjp(direct, kernel, y)[1]((jnp.asarray(g[0]), jnp.asarray(g[1])))
+        for one, other in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+    assert np.abs(got[0] - got[0].T).max() > 1e-3
+
+
+def test_float32_gradients_of_the_loss_are_those_of_float64() -> None:
+    task, values = Task(K, 0.1, 0.5, 0.6, 0.7, 0.8), (table(), SCALARS)
+    gradient = jax.jit(jax.grad(lambda v, b, c: batch_loss(task, c, v, b)[0]))
+    single = gradient(tuple(jnp.asarray(x, jnp.float32) for x in values), packed(USERS), jnp.float32(3.5))
+    with jax.enable_x64(True):
+        double = gradient(tuple(jnp.asarray(x) for x in values), packed(USERS), jnp.float64(3.5))
+    for one, other in zip(single, double, strict=True):
+        truth = np.asarray(other)
+        assert np.abs(np.asarray(one, np.float64) - truth).max() <= 1e-5 * np.abs(truth).max()
+
+
+@pytest.fixture
+def learner(planted: Interactions) -> GPLearner:
+    model = GP(factors=K, epochs=3, block_size=16, batch_blocks=4, shelves=True)
+    return GPLearner(model, Readers.of(planted), np.full(40, 3.5), 3.5, lambda *_: None)
+
+
+def test_batches_hold_the_data(learner: GPLearner, planted: Interactions) -> None:
+    _, batch = learner.batches(1)
+    step, block, place = np.nonzero(batch.owner >= 0)
+    book = batch.rows[step, batch.book[step, block, place]]
+    assert (np.asarray(batch.n_ratings)[step, block, place] == planted.book_ratings()[book]).all()
+    rows = {tuple(row) for row in zip(planted.book_index[planted.rated], planted.stars[planted.rated], strict=True)}
+    assert {tuple(row) for row in zip(book, batch.stars[step, block, place], strict=True)} <= rows
+    assert len(book) > 0.9 * np.minimum(planted.user_ratings(), 16).sum()
+    for books in batch.rows:
+        inside = books[books < planted.n_books]
+        assert len(set(inside.tolist())) == len(inside)
+    step, block, place = np.nonzero(batch.shelf_owner >= 0)
+    book = batch.rows[step, batch.shelf_book[step, block, place]]
+    shelved = np.bincount(planted.book_index, minlength=40)
+    assert (np.asarray(batch.n_shelved)[step, block, place] == shelved[book]).all()
+    assert set(np.unique(batch.shelf_state)) == {0, 1}
+
+
+def test_rates_rise_for_a_tenth_and_fall_to_nothing(learner: GPLearner) -> None:
+    rates = learner.learning_rates()
+    n = len(rates)
+    assert n == 3 * learner.n_steps
+    assert rates.max() <= learner.config.learning_rate
+    assert abs(int(np.argmax(rates)) - 0.1 * n) <= 1
+    assert (np.diff(rates[: int(0.1 * n)]) > 0).all()
+    assert (np.diff(rates[int(0.1 * n) + 1 :]) < 0).all()
+    assert rates[-1] < 0.01 * rates.max()
+    assert rates[0] < rates.max() / 2
