@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 
-from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import Split
 from shelfaware.models.base import Model, Ranker, RatingModel
 from shelfaware.models.baselines import Bias, Mean, Popularity
@@ -26,14 +25,13 @@ MAKERS: dict[str, Callable[[int], Model]] = {
     "gmf": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=64),
     "gmf notebook": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=32, weight_decay=0.0, biases=False),
 }
-RATERS = [name for name in MAKERS if name not in ("popularity", "ease")]
 RANKERS = ["popularity", "ease"]
+RATERS = [name for name in MAKERS if name not in RANKERS]
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    for argument, names in {"model_name": list(MAKERS), "rater_name": RATERS, "ranker_name": RANKERS}.items():
-        if argument in metafunc.fixturenames:
-            metafunc.parametrize(argument, names)
+@pytest.fixture(params=list(MAKERS))
+def model_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -49,19 +47,19 @@ def fitted(planted_split: Split) -> Callable[[str], Model]:
 
 
 @pytest.fixture
-def rater(fitted: Callable[[str], Model], rater_name: str) -> RatingModel:
-    model = fitted(rater_name)
+def model(fitted: Callable[[str], Model], model_name: str) -> Model:
+    return fitted(model_name)
+
+
+@pytest.fixture(params=RATERS)
+def rater(request: pytest.FixtureRequest, fitted: Callable[[str], Model]) -> RatingModel:
+    model = fitted(request.param)
     assert isinstance(model, RatingModel)
     return model
 
 
-@pytest.fixture
-def ranker(fitted: Callable[[str], Model], ranker_name: str) -> Ranker:
-    model = fitted(ranker_name)
+@pytest.fixture(params=RANKERS)
+def ranker(request: pytest.FixtureRequest, fitted: Callable[[str], Model]) -> Ranker:
+    model = fitted(request.param)
     assert isinstance(model, Ranker)
     return model
-
-
-@pytest.fixture(scope="session")
-def ratings_only(planted: Interactions) -> Interactions:
-    return planted.ratings()

@@ -137,7 +137,9 @@ def _put_books(books: "list[Recommendation]", why: bool) -> None:
         if book.why.shelves:
             console().print(f"   {book.why.shelves:+.2f} from the books you have taken up", soft_wrap=True)
         for share in book.why.books[:3]:
-            console().print(f"   {share.share:+.2f} because of what you gave [italic]{share.title}[/]", soft_wrap=True)
+            console().print(
+                f"   {share.share:+.2f} because you gave {share.stars:g} to [italic]{share.title}[/]", soft_wrap=True
+            )
         rest = book.why.books[3:]
         if rest:
             console().print(f"   {sum(share.share for share in rest):+.2f} from {len(rest)} other books", soft_wrap=True)

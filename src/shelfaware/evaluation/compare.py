@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from shelfaware.data.interactions import Interactions
@@ -51,6 +52,13 @@ def fit_and_evaluate(name: str, seed: int, train: Interactions, test: Interactio
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process has held, in MB (10^6 bytes)."""
+    """The most memory that this process has held, in MB (10^6 bytes).
+
+    Linux's ru_maxrss starts at the peak of the process that started this one; VmHWM is this program's own.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return float(peak if sys.platform == "darwin" else peak * 1024) / 1e6

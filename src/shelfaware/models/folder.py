@@ -55,7 +55,8 @@ def save_model(model: Model, folder: Path, metrics: dict[str, Any] | None = None
     }
     if model.holds_users and model.users:
         files["users.parquet"] = model.users.ids.to_frame().write_parquet
-    files[MANIFEST] = lambda path: path.write_bytes(_manifest_bytes({name: _sha256(path.parent / name) for name in files}))
+    hashed = tuple(files)
+    files[MANIFEST] = lambda path: path.write_bytes(_manifest_bytes({name: _sha256(path.parent / name) for name in hashed}))
     write_folder(folder, files, owns=MANIFEST)
 
 

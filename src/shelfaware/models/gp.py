@@ -81,7 +81,7 @@ class GP(RatingModel):
             return self._validation_scores(self._named(books, scalars, center), readers, validation)
 
         learner = GPLearner(self, readers, means, center, score)
-        identity = f"{self.name} {self.config} {train_data.fingerprint}"
+        identity = f"{self.name} {self.config} {train_data.fingerprint} {validation.fingerprint if validation else None}"
         state, self.history = train(learner, run, identity=identity, patience=self.patience, max_redraws=0)
         return self._named(np.asarray(state.books.value), np.asarray(state.scalars.value), center)
 
@@ -99,7 +99,7 @@ class GP(RatingModel):
     def _validation_scores(
         self, arrays: dict[str, AnyArray], readers: Readers, validation: Interactions | None
     ) -> Scores | None:
-        if validation is None:
+        if validation is None or not validation.n_ratings:
             return None
         pairs = validation.ratings()
         stars = _forecast(_table(arrays), readers, pairs.user_index.astype(np.int64), pairs.book_index.astype(np.int64)).stars

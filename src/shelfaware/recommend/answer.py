@@ -17,10 +17,11 @@ from shelfaware.models.readers import Readers
 
 @dataclass(frozen=True)
 class Share:
-    """What one rated book adds to the expected stars of another."""
+    """What one rated book, given `stars`, adds to the expected stars of another."""
 
     book_id: Id
     title: str
+    stars: float
     share: float
 
 
@@ -71,18 +72,18 @@ def answers(model: Model, reader: Readers, book_index: Positions, score: Floats)
         stars = model.scale.clip(forecast.stars).tolist()
         deviation = deviation if forecast.deviation is None else forecast.deviation.tolist()
         explanation = model.explain(reader, book_index)
-        why = [_why(model, explanation, i) for i in range(n)]
+        given = reader.stars[reader.rated]
+        why = [_why(model, explanation, given, i) for i in range(n)]
     return [
         Recommendation(books.ids.id_of(b), books.title(b), books.authors(b), stars[i], deviation[i], float(score[b]), why[i])
         for i, b in enumerate(book_index.tolist())
     ]
 
 
-def _why(model: Model, explanation: Explanation, i: int) -> Why:
-    shares, books = explanation.shares[i], model.catalogue
+def _why(model: Model, explanation: Explanation, given: Floats, i: int) -> Why:
+    shares, rated, books = explanation.shares[i], explanation.books, model.catalogue
     order = np.argsort(-np.abs(shares), kind="stable")
-    rated = explanation.books
-    reasons = [Share(books.ids.id_of(rated[j]), books.title(rated[j]), float(shares[j])) for j in order]
+    reasons = [Share(books.ids.id_of(rated[j]), books.title(rated[j]), float(given[j]), float(shares[j])) for j in order]
     return Why(float(explanation.base[i]), float(explanation.shelves[i]), reasons)
 
 
