@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from shelfaware.models.gmf import GMF as GMF
     from shelfaware.models.gp import GP as GP
     from shelfaware.models.readers import Readers as Readers
-    from shelfaware.recommend.answer import recommend as recommend
+    from shelfaware.recommending.answer import recommend as recommend
     from shelfaware.training.loop import Run as Run
 
 __version__ = "0.1.0"
@@ -61,7 +61,7 @@ _HOMES = {
     "models.gmf": ("GMF",),
     "models.gp": ("GP",),
     "models.readers": ("Readers",),
-    "recommend.answer": ("recommend",),
+    "recommending.answer": ("recommend",),
     "training.loop": ("Run",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -21,7 +21,7 @@ def x(planted: Interactions) -> Floats:
     taken = np.zeros((planted.n_users, planted.n_books))
     rows = zip(planted.user_index, planted.book_index, planted.stars, planted.shelf, strict=True)
     for user, book, stars, shelf in rows:
-        taken[user, book] = stars / 5 if not np.isnan(stars) else 0.8 if shelf == READ else 0.4
+        taken[user, book] = float(stars) / 5 if not np.isnan(stars) else 0.8 if shelf == READ else 0.4
     return taken
 
 

@@ -12,8 +12,8 @@ from shelfaware.cli.showing import SIMULATED, console, note, number, put_json, p
 if TYPE_CHECKING:
     from shelfaware.models.base import Model
     from shelfaware.models.readers import Readers
-    from shelfaware.recommend.answer import Recommendation
-    from shelfaware.recommend.strangers import Unmatched
+    from shelfaware.recommending.answer import Recommendation
+    from shelfaware.recommending.strangers import Unmatched
 
 Ratings = Annotated[
     Path | None, typer.Option("--ratings", metavar="FILE", help="A stranger's ratings: title or book_id, rating.")
@@ -31,11 +31,11 @@ def predict(
 ) -> None:
     """Predict stars and their deviation for pairs of user and book."""
     from shelfaware.models.folder import load_model
-    from shelfaware.recommend.pairs import predict_pairs, predict_stranger, write_predictions
+    from shelfaware.recommending.pairs import predict_pairs, predict_stranger, write_predictions
 
     loaded = load_model(model)
     if ratings:
-        from shelfaware.recommend.strangers import read_stranger
+        from shelfaware.recommending.strangers import read_stranger
 
         reader, unmatched = read_stranger(ratings, loaded)
         _note_unmatched(reader, unmatched)
@@ -58,8 +58,8 @@ def recommend(
     """Books to read next, for a user of the dataset or for a stranger's ratings."""
     from shelfaware.errors import DataError
     from shelfaware.models.folder import load_model
-    from shelfaware.recommend.answer import recommend as answer
-    from shelfaware.recommend.strangers import read_stranger, unmatched_rows
+    from shelfaware.recommending.answer import recommend as answer
+    from shelfaware.recommending.strangers import read_stranger, unmatched_rows
 
     if (user is None) == (ratings is None):
         raise DataError("say for whom: either a dataset and --user ID, or --ratings FILE")
@@ -146,7 +146,7 @@ def _put_books(books: "list[Recommendation]", why: bool) -> None:
 
 
 def _note_unmatched(reader: "Readers", unmatched: "list[Unmatched]") -> None:
-    from shelfaware.recommend.strangers import known_share
+    from shelfaware.recommending.strangers import known_share
 
     note(known_share(reader, unmatched))
     for one in unmatched[:10]:

@@ -24,15 +24,16 @@ ABOUT = "dataset.json"
 TABLES = ("interactions.parquet", "books.parquet", "users.parquet")
 
 
-def save(data: Interactions, folder: Path, report: ImportReport | None = None) -> None:
+def save(data: Interactions, folder: Path | str, report: ImportReport | None = None) -> None:
     """Writes the folder in one step, in place of an older dataset there. Raises DataError if anything else is there."""
     frames = dict(zip(TABLES, (data.to_frame(), data.books.table, data.users.ids.to_frame()), strict=True))
     writers: dict[str, Callable[[Path], object]] = {name: frame.write_parquet for name, frame in frames.items()}
-    write_folder(folder, {**writers, ABOUT: lambda path: _write_about(path, data, report)}, owns=ABOUT)
+    write_folder(Path(folder), {**writers, ABOUT: lambda path: _write_about(path, data, report)}, owns=ABOUT)
 
 
-def load(folder: Path) -> Interactions:
+def load(folder: Path | str) -> Interactions:
     """Reads a dataset folder. Raises DataError if it is missing, damaged, edited or of another version."""
+    folder = Path(folder)
     about = _read_about(folder)
     for name in TABLES:
         if not (folder / name).is_file():

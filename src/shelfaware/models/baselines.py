@@ -53,7 +53,7 @@ class Bias(RatingModel):
         shape = (ratings.n_users, ratings.n_books)
         rated = csr_array((np.ones(len(ratings)), (ratings.user_index, ratings.book_index)), shape=shape)
         stars = csr_array((residual, (ratings.user_index, ratings.book_index)), shape=shape)
-        shrunken = 1.0 / (ratings.user_ratings() + self.user_decay)  # [n_users]
+        shrunken = 1.0 / np.maximum(ratings.user_ratings() + self.user_decay, 1e-12)  # [n_users]
         diagonal = ratings.book_ratings() + self.book_decay  # [n_books]
         if (diagonal == 0).any():
             diagonal = np.maximum(diagonal, 1.0)  # without decay, a book without ratings has bias 0
