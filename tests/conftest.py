@@ -1,7 +1,10 @@
 """What every room's tests share."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,6 +12,8 @@ import pytest
 
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import Split, split
+from shelfaware.models.base import Model
+from shelfaware.models.registry import create
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,3 +49,15 @@ def planted() -> Interactions:
 def planted_split(planted: Interactions) -> Split:
     """A tenth of the planted ratings held out."""
     return split(planted, "random:0.1", seed=1)
+
+
+SMALL: dict[str, dict[str, Any]] = {
+    "gp": {"factors": 4, "block_size": 16, "batch_blocks": 8, "epochs": 10},
+    "gmf": {"factors": 4, "epochs": 5, "batch_size": 64},
+}
+
+
+@pytest.fixture(scope="session")
+def small(planted_split: Split) -> Callable[[str], Model]:
+    """A small model by name, fitted once on the planted training data, which it knows. Nobody may change it."""
+    return cache(lambda name: create(name, SMALL.get(name)).fit(planted_split[0]))

@@ -2,12 +2,12 @@
 
     import shelfaware
 
-    data = shelfaware.load("sample")
+    data = shelfaware.load("build/demo/sample")
     train, test = shelfaware.split(data, "random:0.1")
     model = shelfaware.GP(seed=0).fit(train)
     print(shelfaware.evaluate(model, test)["mse"])
     for book in shelfaware.recommend(model, {"Dune": 5, "Emma": 2}, n=3):
-        print(f"{book.title}: {book.stars:.1f} give or take {book.deviation:.1f}")
+        print(f"{book.title}: {book.stars:.1f}, give or take {book.deviation:.1f}")
 
 Every name here is loaded when it is first used.
 """

@@ -15,7 +15,11 @@ from shelfaware.data.ids import Id, IdMap
 from shelfaware.data.interactions import READ, Interactions
 from shelfaware.data.splits import Split
 from shelfaware.errors import DataError, ModelError, UnknownIdError
+from shelfaware.models import gmf_network, gp_network
 from shelfaware.models.base import Model, Ranker, RatingModel
+from shelfaware.models.gmf import GMF
+from shelfaware.models.gp import GP
+from shelfaware.models.gp_learner import GPLearner
 from shelfaware.models.readers import Readers
 
 Make = Callable[..., Model]
@@ -172,13 +176,13 @@ def test_folding_in_does_not_know_the_ids(fitted: Fitted, name: str, planted_spl
 def test_stars_that_are_none_are_refused() -> None:
     for stars in (0.0, 6.0, 3.5, float("inf")):
         rows = pl.DataFrame({"user_id": [1, 1], "book_id": [1, 2], "stars": [5.0, stars]})
-        with pytest.raises(DataError, match="user 1, book 2 has .* stars, which is not on the scale"):
+        with pytest.raises(DataError, match=r"user 1, book 2 has .* stars, which is not on the scale"):
             Interactions.from_frame(rows)
 
 
 @pytest.mark.parametrize("stars", [0.0, 6.0, 3.5, float("inf"), float("nan")])
 def test_a_stranger_s_stars_that_are_none_are_refused(planted: Interactions, stars: float) -> None:
-    with pytest.raises(DataError, match="book 2 has .* stars, which is not on the scale 1 to 5 by 1"):
+    with pytest.raises(DataError, match=r"book 2 has .* stars, which is not on the scale 1 to 5 by 1"):
         Readers.stranger(planted.books, planted.scale, {1: 5, 2: stars})
 
 
@@ -241,11 +245,6 @@ CHANGES: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-3,
         "batch_blocks": 4,
         "block_size": 8,
-        "weight_decay": 0.5,
-        "vector_deviation": 0.3,
-        "shelf_deviation": 0.02,
-        "mean_deviation": 0.05,
-        "noise_deviation": 0.02,
         "shelves": False,
     },
     "gmf": {
@@ -253,9 +252,6 @@ CHANGES: dict[str, dict[str, Any]] = {
         "epochs": 4,
         "batch_size": 32,
         "learning_rate": 1e-3,
-        "weight_decay": 0.5,
-        "dropout": 0.4,
-        "biases": False,
     },
 }
 
@@ -294,10 +290,24 @@ def first_fits(make: Make, readable: Interactions) -> Callable[[str], dict[str, 
 
 
 def test_no_hyper_parameter_is_forgotten(make: Make) -> None:
-    """The others do not change what is learned from this data: they say when to stop, or what to refuse."""
+    """The loss gets some as a Task, tested beside it; the others say when to stop or what to refuse."""
     elsewhere = {"seed", "patience", "max_redraws", "max_books"}
+    of_loss = {"gp shelves": gp_network.Task._fields, "gmf": gmf_network.Task._fields}
     for name, changed in CHANGES.items():
-        assert {field.name for field in fields(make(name))} - elsewhere == set(changed)
+        assert {field.name for field in fields(make(name))} == elsewhere & set(make(name).config) | {
+            *changed,
+            *of_loss.get(name, ()),
+        }
+
+
+def test_the_loss_gets_the_hyper_parameters_by_name(planted: Interactions) -> None:
+    gp = GP(factors=3, weight_decay=0.1, vector_deviation=0.2, shelf_deviation=0.3, mean_deviation=0.4, noise_deviation=0.5)
+    task = GPLearner(gp, Readers.of(planted), np.zeros(40), 0.0, lambda *_: None).task
+    assert task._asdict() == {name: gp.config[name] for name in gp_network.Task._fields}
+    gmf = GMF(biases=False, dropout=0.3, weight_decay=0.7)
+    rows = gmf_network.Ratings(planted.user_index, planted.book_index, planted.stars)
+    learner = gmf_network.GMFLearner(gmf, rows, rows, 300, 40)
+    assert learner.task._asdict() == {name: gmf.config[name] for name in gmf_network.Task._fields}
 
 
 def test_similar_books(fitted: Fitted) -> None:

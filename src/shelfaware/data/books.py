@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from shelfaware.arrays import Mask
+from shelfaware.arrays import Indices, Mask
 from shelfaware.data.ids import Id, IdMap, normalise_ids
 from shelfaware.errors import DataError, UnknownIdError
 
@@ -62,8 +63,12 @@ class Books:
     def ids(self) -> IdMap:
         return IdMap(self.table["book_id"], "book")
 
+    @cached_property
+    def titles(self) -> list[str]:
+        return self.table["title"].to_list()
+
     def title(self, index: int) -> str:
-        return str(self.table["title"][int(index)])
+        return self.titles[int(index)]
 
     def authors(self, index: int) -> list[str]:
         return list(self.table["authors"][int(index)])
@@ -86,8 +91,15 @@ class Books:
 
     def index_of(self, book: Id) -> int:
         """Index of a book named by its id or, failing that, by its exact title."""
-        found = int(self.ids.find([book])[0])
-        return found if found >= 0 else self.index_of_title(str(book))
+        return int(self.indices_of([book])[0])
+
+    def indices_of(self, books: Iterable[Id]) -> Indices:
+        """Indices of books, each named by its id or by its exact title [n]. Raises UnknownIdError for the first unknown."""
+        books = list(books)
+        found = self.ids.find(books)
+        for i in np.flatnonzero(found < 0):
+            found[i] = self.index_of_title(str(books[i]))
+        return found
 
     def nearest_titles(self, title: str, n: int = 3) -> list[str]:
         """The n titles most like `title`, best first: suggestions for a person, never a match."""

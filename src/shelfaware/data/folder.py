@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,9 @@ Writer = Callable[[Path], object]
 """Writes one file at the path it is given."""
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+RUST_OS_ERROR = re.compile(r"\(os error ([0-9]+)\)")
+"""How safetensors and polars, which raise errors of their own, name an error of the disk."""
 
 
 def write_folder(folder: Path, files: Mapping[str, Writer], *, owns: str) -> None:
@@ -61,11 +65,14 @@ def write_file(path: Path, write: Writer) -> None:
 
 @contextlib.contextmanager
 def translated_disk_errors(where: Path) -> Iterator[None]:
-    """Turns an OSError of the disk into one sentence."""
+    """Turns an error of the disk into one sentence."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except Exception as error:
+        number = RUST_OS_ERROR.search(str(error))
+        if not number and not isinstance(error, OSError):
+            raise
+        reason = os.strerror(int(number[1])) if number else getattr(error, "strerror", None) or str(error)
         raise DataError(f"could not write {where}: {reason}; what was there before is untouched") from error
 
 

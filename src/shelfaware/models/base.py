@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,8 @@ from shelfaware.errors import DataError, ModelError
 from shelfaware.models.readers import Readers
 from shelfaware.training.history import History
 from shelfaware.training.loop import Run
+
+T = TypeVar("T")
 
 BLOCK_CELLS = 4_000_000
 """Cells of a dense readers x books block: memory stays bounded whatever the number of readers."""
@@ -78,6 +80,7 @@ class Model(ABC):
 
     def __post_init__(self) -> None:
         self.arrays: dict[str, AnyArray] = {}
+        self._derived: tuple[dict[str, AnyArray], Any] | None = None
         self.history: History | None = None
         self.books: Books | None = None
         self.scale = Scale()
@@ -112,6 +115,7 @@ class Model(ABC):
         self.books, self.scale, self.simulated = train.books, train.scale, train.simulated
         self.origin = Origin(train.fingerprint, train.n_ratings)
         self.arrays = self._fit(train if self.uses_shelves else train.ratings(), validation, run or Run())
+        self.users = self.readers = None
         return self.know(train)
 
     def know(self, data: Interactions) -> Self:
@@ -155,6 +159,13 @@ class Model(ABC):
         cosine = vectors @ vectors[index] / (length * length[index])
         order = [i for i in np.argsort(-cosine, kind="stable") if i != index][:n]
         return [(books.ids.id_of(i), float(cosine[i])) for i in order]
+
+    def derived(self, build: Callable[[dict[str, AnyArray]], T]) -> T:
+        """What `build` makes of the arrays, made once: the form that scoring needs, such as float64."""
+        if self._derived is None or self._derived[0] is not self.arrays:
+            self._derived = (self.arrays, build(self.arrays))
+        made: T = self._derived[1]
+        return made
 
     @property
     def catalogue(self) -> Books:

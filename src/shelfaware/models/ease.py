@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from shelfaware.errors import ModelError
 from shelfaware.models.base import Ranker
 from shelfaware.models.readers import Readers
 from shelfaware.training.loop import Run
+
+COLUMNS = 1000
+"""Columns of the weights that are sorted at once."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -32,7 +35,7 @@ class EASE(Ranker):
     regularisation: float = 50.0
     read_weight: float = 0.8
     to_read_weight: float = 0.4
-    neighbours: int = 400
+    neighbours: int = 300
     max_books: int = 20_000
 
     def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
@@ -40,26 +43,32 @@ class EASE(Ranker):
         if n > self.max_books:
             raise ModelError(f"ease inverts a table of books x books, and {n:,} books are more than its {self.max_books:,}")
         readers = Readers.of(train)
-        weights = np.linalg.inv(self._gram(readers, n))  # P [n_books, n_books]
+        weights = self._inverse_gram(readers, n)  # P [n_books, n_books]
         weights /= -np.diagonal(weights).copy()  # B, but for the diagonal
         np.fill_diagonal(weights, 0.0)
-        keep = min(self.neighbours, n)
-        strongest = np.sort(np.argpartition(-np.abs(weights), keep - 1, axis=0)[:keep], axis=0)  # [keep, n_books]
-        values = np.take_along_axis(weights, strongest, axis=0)  # [keep, n_books]
+        kept = _strongest(weights, min(self.neighbours, n))
         return {
-            "neighbours": strongest.T.astype(np.int32),
-            "weights": values.T.astype(np.float32),
+            "indptr": kept.indptr.astype(np.int64),
+            "targets": kept.indices.astype(np.int32),
+            "weights": kept.data.astype(np.float32),
             "popularity": np.bincount(readers.book_index, minlength=n) / len(readers),
         }
 
-    def _gram(self, readers: Readers, n_books: int) -> Floats:
-        """X^T X + regularisation I [n_books, n_books], from the ratings alone in memory."""
+    def _inverse_gram(self, readers: Readers, n_books: int) -> Floats:
+        """P = (X^T X + regularisation I)^-1 [n_books, n_books], by Cholesky, in place."""
+        from scipy.linalg import lapack
         from scipy.sparse import csr_array
 
         x = csr_array((self._taken(readers), readers.book_index, readers.indptr), shape=(len(readers), n_books))
         gram = (x.T @ x).toarray()
         gram[np.diag_indices(n_books)] += self.regularisation
-        return np.asarray(gram, np.float64)
+        root, failed = lapack.dpotrf(gram.T, lower=True, overwrite_a=True)
+        inverse, failed = lapack.dpotri(root, lower=True, overwrite_c=True) if not failed else (root, failed)
+        if failed:
+            raise ModelError(f"ease needs a larger regularisation than {self.regularisation:g}: its table has no inverse")
+        for i in range(n_books):
+            inverse[i, i + 1 :] = inverse[i + 1 :, i]
+        return np.asarray(inverse, np.float64)
 
     def _taken(self, readers: Readers) -> Floats:
         """x, how much each row's reader took to its book [m]."""
@@ -69,11 +78,30 @@ class EASE(Ranker):
     def _scores(self, readers: Readers) -> Floats:
         from scipy.sparse import csr_array
 
-        neighbours, n = self.arrays["neighbours"], len(self.catalogue)
-        indptr = np.arange(len(neighbours) + 1) * neighbours.shape[1]
-        flat = self.arrays["weights"].ravel().astype(np.float64)
-        transposed = csr_array((flat, neighbours.ravel(), indptr), shape=(n, n))  # B^T
+        n = len(self.catalogue)
         x = csr_array((self._taken(readers), readers.book_index, readers.indptr), shape=(len(readers), n))
-        scores: Floats = (x @ transposed.T).toarray()
+        scores: Floats = (x @ self.derived(_weights)).toarray()
         scores[np.diff(readers.indptr) == 0] = self.arrays["popularity"]
         return scores
+
+
+def _strongest(weights: Floats, keep: int) -> Any:
+    """The `keep` weights of each column that are largest in size, as a sparse matrix; some columns at a time."""
+    from scipy.sparse import coo_array
+
+    n, parts = len(weights), []
+    for start in range(0, n, COLUMNS):
+        some = weights[:, start : start + COLUMNS]
+        source = np.argpartition(-np.abs(some), keep - 1, axis=0)[:keep]  # [keep, columns]
+        target = np.broadcast_to(np.arange(start, start + some.shape[1]), source.shape)  # [keep, columns]
+        parts.append((np.take_along_axis(some, source, axis=0).ravel(), source.ravel(), target.ravel()))
+    values, sources, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return coo_array((values, (sources, targets)), shape=(n, n)).tocsr()
+
+
+def _weights(arrays: dict[str, AnyArray]) -> Any:
+    """B as a sparse matrix, row by the book that speaks, column by the book it speaks of [n_books, n_books]."""
+    from scipy.sparse import csr_array
+
+    n = len(arrays["popularity"])
+    return csr_array((arrays["weights"].astype(np.float64), arrays["targets"], arrays["indptr"]), shape=(n, n))

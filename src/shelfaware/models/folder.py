@@ -33,6 +33,7 @@ from shelfaware.training.history import History
 FORMAT_VERSION = 1
 MANIFEST, CONFIG, ARRAYS = "manifest.json", "config.json", "arrays.safetensors"
 RANKER = "ranker."
+FILES = (ARRAYS, CONFIG, "books.parquet", "history.json", "metrics.json", "README.md")
 LIBRARIES = ("shelfaware", "numpy", "scipy", "polars", "jax", "safetensors")
 
 
@@ -57,18 +58,20 @@ def save_model(model: Model, folder: Path, metrics: dict[str, Any] | None = None
         files["users.parquet"] = model.users.ids.to_frame().write_parquet
     hashed = tuple(files)
     files[MANIFEST] = lambda path: path.write_bytes(_manifest_bytes({name: _sha256(path.parent / name) for name in hashed}))
-    write_folder(folder, files, owns=MANIFEST)
+    write_folder(folder, files, owns=ARRAYS)
 
 
 def load_model(folder: Path | str) -> Model:
     """Reads a model folder. Raises ModelError if it is missing, damaged, edited or of another version."""
     folder = Path(folder)
-    _verify(folder)
+    names = _verify(folder)
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     if config["format_version"] != FORMAT_VERSION:
         raise ModelError(
             f"{folder} is a model of format {config['format_version']}, this version reads {FORMAT_VERSION}; train it again"
         )
+    if missing := {*FILES, *(["users.parquet"] if config["holds_users"] else [])} - names:
+        raise ModelError(f"{folder} is damaged: its {MANIFEST} does not name {min(missing)}; train the model again")
     model = create(config["model"], config["settings"])
     arrays, books = _arrays(folder), Books.of(pl.read_parquet(folder / "books.parquet"))
     _give(model, {name: x for name, x in arrays.items() if not name.startswith(RANKER)}, books, config)
@@ -127,23 +130,24 @@ def _arrays(folder: Path) -> dict[str, Any]:
     return arrays
 
 
-def _verify(folder: Path) -> None:
-    """Raises ModelError unless the manifest is as it was written and every file has its hash."""
+def _verify(folder: Path) -> set[str]:
+    """The names in the manifest. Raises ModelError unless it is as it was written and every file has its hash."""
     if not (folder / MANIFEST).is_file():
         what = f"{folder} is no model: it has no {MANIFEST}" if folder.exists() else f"there is no folder {folder}"
         raise ModelError(f"{what}; make one with `shelfaware train`")
-    written = (folder / MANIFEST).read_bytes()
     try:
+        written = (folder / MANIFEST).read_bytes()
         hashes = json.loads(written)
-        if _manifest_bytes(hashes) != written:
+        if _manifest_bytes(hashes) != written or CONFIG not in hashes:
             raise ValueError
         for name, expected in hashes.items():
             if _sha256(folder / name) != expected:
                 raise ModelError(f"{folder / name} is damaged or was changed; train the model again")
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise ModelError(f"{folder / MANIFEST} is damaged; train the model again") from None
     except OSError as error:
         raise ModelError(f"{folder} is damaged: {error.strerror} ({Path(error.filename or '').name}); train it again") from None
+    return set(hashes)
 
 
 def _manifest_bytes(hashes: dict[str, str]) -> bytes:

@@ -113,7 +113,7 @@ class GP(RatingModel):
 
     @property
     def _table(self) -> Table:
-        return _table(self.arrays)
+        return self.derived(_table)
 
     def _expect(self, readers: Readers) -> Floats:
         table = self._table

@@ -54,15 +54,16 @@ class Readers:
         """One reader from books named by id or exact title. A rated book need not be among `read`."""
         shelves: dict[int, tuple[float, int]] = {}
         for state, names in ((TO_READ, to_read), (READ, read)):
-            shelves.update({books.index_of(name): (np.nan, state) for name in names})
-        for name, stars in ratings.items():
-            if not scale.holds(np.array([stars], np.float64))[0]:
-                wanted = f"{scale.min:g} to {scale.max:g} by {scale.step:g}"
-                raise DataError(f"book {name!r} has {stars:g} stars, which is not on the scale {wanted}")
-            index = books.index_of(name)
-            if not np.isnan(shelves.get(index, (np.nan, READ))[0]):
-                raise DataError(f"book {name!r} is rated twice")
-            shelves[index] = (stars, READ)
+            shelves.update({int(index): (np.nan, state) for index in books.indices_of(names)})
+        named, given = list(ratings), np.array(list(ratings.values()), np.float64)
+        for i in np.flatnonzero(~scale.holds(given))[:1]:
+            wanted = f"{scale.min:g} to {scale.max:g} by {scale.step:g}"
+            raise DataError(f"book {named[i]!r} has {given[i]:g} stars, which is not on the scale {wanted}")
+        rated = books.indices_of(named)
+        if len(np.unique(rated)) < len(rated):
+            twice = int(np.flatnonzero(np.bincount(rated) > 1)[0])
+            raise DataError(f"{books.title(twice)!r} is rated twice, by its id and by its title")
+        shelves.update({int(index): (float(stars), READ) for index, stars in zip(rated, given, strict=True)})
         book_index = np.array(sorted(shelves), np.int32)
         stars_of = np.array([shelves[b][0] for b in book_index], np.float64)
         states = np.array([shelves[b][1] for b in book_index], np.int8)

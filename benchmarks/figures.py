@@ -1,0 +1,50 @@
+"""Measures what the project promises, group by group, into results.json: `python benchmarks/figures.py GROUP...` or `all`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import quality
+import results
+import timings
+
+GROUPS = {
+    "accuracy": quality.accuracy,
+    "networks": quality.networks,
+    "sample": quality.sample,
+    "rivals": timings.rivals,
+    "speed": timings.speed,
+    "memory": timings.memory,
+    "demo": timings.demo,
+}
+DATA = Path(os.environ.get("SHELFAWARE_DATA", timings.ROOT / "../shared/data")).resolve() / "goodreads-fantasy"
+
+
+def main() -> None:
+    names = list(GROUPS) if sys.argv[1:] == ["all"] else sys.argv[1:]
+    if not names or not set(names) <= set(GROUPS):
+        raise SystemExit(f"usage: figures.py all | GROUP..., of {', '.join(GROUPS)}")
+    with TemporaryDirectory() as folder:
+        dataset = imported(Path(folder) / "dataset")
+        for name in names:
+            print(f"\n{name}", flush=True)
+            machine = results.machine()
+            figures = GROUPS[name](dataset)
+            print(*figures, sep="\n", flush=True)
+            rivals = timings.rival("versions") if name == "rivals" else None
+            results.keep(name, figures, machine, rivals, order=list(GROUPS))
+
+
+def imported(dataset: Path) -> Path:
+    """The original study's matrices as a dataset folder."""
+    kinds = {"--ratings": "rating", "--read": "isRead", "--shelved": "shelved"}
+    files = [part for flag, kind in kinds.items() for part in (flag, str(DATA / f"{kind}_matrix_shrunk.npz"))]
+    timings.run([timings.SHELFAWARE, "import", "matrix", *files, "--out", str(dataset)])
+    return dataset
+
+
+if __name__ == "__main__":
+    main()

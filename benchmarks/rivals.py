@@ -1,0 +1,110 @@
+"""What shelfaware stands beside, in an environment of its own (`benchmarks/environment`): one JSON object on stdout.
+
+    rivals.py keras ARRAYS EPOCHS     the notebook's network, by KERAS_BACKEND: {"seconds": per epoch, "loss": per epoch}
+    rivals.py surprise ARRAYS SEED    SVD and SVD++: {name: {"mse", "seconds"}}
+    rivals.py myfm ARRAYS SEED        Bayesian matrix factorisation, rank 32: {name: {"mse", "seconds"}}
+    rivals.py versions
+
+ARRAYS is an .npz of the notebook's split: `train` and `test` [n, 3] of user, book, stars, sorted by book, then user; `shape`.
+Stars are clipped to 1 to 5 before they are judged, as ours are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+PACKAGES = ("numpy", "keras", "tensorflow_cpu", "jax", "scikit-surprise", "myfm")
+
+
+def keras(path: str, epochs: str) -> dict[str, list[float]]:
+    """The last fifth of the rows is validation, scored after each epoch, as in the notebook and in ours."""
+    from keras import Model, layers
+    from keras.callbacks import LambdaCallback
+
+    arrays = np.load(path)
+    inputs = [layers.Input((1,), dtype="int32") for _ in range(2)]
+    vectors = [layers.Embedding(int(n), 99)(index) for n, index in zip(arrays["shape"], inputs, strict=True)]
+    hidden = layers.Dense(1, activation="relu")(layers.Flatten()(layers.Dropout(0.2)(layers.multiply(vectors))))
+    model = Model(inputs, layers.Dense(1)(hidden))
+    model.compile(loss="mean_squared_error", optimizer="adam", metrics=["mean_squared_error", "mae"])
+    times: list[float] = []
+    clock = LambdaCallback(
+        on_epoch_begin=lambda *_: times.append(time.perf_counter()),
+        on_epoch_end=lambda *_: times.append(time.perf_counter() - times.pop()),
+    )
+    user, book, stars = arrays["train"].T
+    history = model.fit(
+        [user.astype(np.int32), book.astype(np.int32)],
+        stars.astype(np.float32),
+        batch_size=32,
+        epochs=int(epochs),
+        validation_split=0.2,
+        verbose=0,
+        callbacks=[clock],
+    )
+    return {"seconds": times, "loss": history.history["loss"]}
+
+
+def surprise(path: str, seed: str) -> dict[str, dict[str, float]]:
+    """Both with their own default settings."""
+    from surprise import SVD, Reader, SVDpp
+    from surprise.dataset import Dataset
+
+    arrays = np.load(path)
+    rows = [(int(user), int(book), float(stars), None) for user, book, stars in arrays["train"]]
+    asked = [(int(user), int(book), float(stars)) for user, book, stars in arrays["test"]]
+    train = Dataset(Reader(rating_scale=(1, 5))).construct_trainset(rows)
+    return {
+        "Surprise SVD": _judged(lambda: SVD(random_state=int(seed)).fit(train), lambda model: _estimates(model, asked), arrays),
+        "Surprise SVD++": _judged(
+            lambda: SVDpp(random_state=int(seed)).fit(train), lambda model: _estimates(model, asked), arrays
+        ),
+    }
+
+
+def _estimates(model: Any, asked: list[tuple[int, int, float]]) -> list[float]:
+    return [guess.est for guess in model.test(asked)]
+
+
+def myfm(path: str, seed: str) -> dict[str, dict[str, float]]:
+    """200 Gibbs samples; one-hot user and book, so that the factorisation machine is matrix factorisation with biases."""
+    from myfm import MyFMRegressor
+    from scipy.sparse import csr_matrix
+
+    arrays = np.load(path)
+    n_users, n_books = map(int, arrays["shape"])
+
+    def one_hot(pairs: np.ndarray) -> csr_matrix:
+        columns = np.column_stack([pairs[:, 0], n_users + pairs[:, 1]]).astype(int).ravel()
+        rows = np.repeat(np.arange(len(pairs)), 2)
+        return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(pairs), n_users + n_books))
+
+    def fit() -> MyFMRegressor:
+        model = MyFMRegressor(rank=32, random_seed=int(seed))
+        stars = arrays["train"][:, 2].astype(float)
+        return model.fit(one_hot(arrays["train"]), stars, n_iter=200, group_shapes=[n_users, n_books])
+
+    return {"myFM, rank 32": _judged(fit, lambda model: model.predict(one_hot(arrays["test"])), arrays)}
+
+
+def _judged(fit: Any, predict: Any, arrays: Any) -> dict[str, float]:
+    started = time.perf_counter()
+    model = fit()
+    seconds = time.perf_counter() - started
+    error = np.clip(predict(model), 1, 5) - arrays["test"][:, 2]
+    return {"mse": float(np.mean(error**2)), "seconds": seconds}
+
+
+def versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES}
+
+
+if __name__ == "__main__":
+    answer = {"keras": keras, "surprise": surprise, "myfm": myfm, "versions": versions}[sys.argv[1]](*sys.argv[2:])
+    print(json.dumps(answer))
