@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from results import SEEDS, Figure
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def accuracy(dataset: Path) -> list[Figure]:
             for what, key, least, most in CALIBRATION
         ),
         _of("gp from ratings alone: nDCG@10, A", _each(ratings, "ndcg_at_10"), 0.615),
-        _of("gp with shelf states: nDCG@10, A", _each(shelves, "ndcg_at_10")),
+        _of("gp with shelf states: nDCG@10, A", _each(shelves, "ndcg_at_10"), 0.615),
         _of("gp with shelf states: nDCG@10, B", _each(shelves, "ndcg_at_10_unshelved"), 0.64),
     ]
 
@@ -59,8 +60,8 @@ def networks(dataset: Path) -> list[Figure]:
     train, _ = shelfaware.split(shelfaware.load(dataset), "notebook")
     figures = []
     for name, factors in itertools.product(("gmf", "gmf:notebook"), (16, 99)):
-        models = [create(name, {"seed": seed, "factors": factors}).fit(train) for seed in DRAWS]
-        dead = sum(output_deviation(model, train) < DEAD_DEVIATION for model in models)
+        models: list[Any] = [create(name, {"seed": seed, "factors": factors}).fit(train) for seed in DRAWS]
+        dead = sum(bool(output_deviation(model, train) < DEAD_DEVIATION) for model in models)
         redraws = sum(model.history.redraws for model in models)
         figures += [
             Figure(f"{name}, {factors} factors: dead networks returned, of 20", [dead], None, 0, seeds=DRAWS),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from results import SEEDS, Figure
 
 ROOT = Path(__file__).parents[1]
@@ -54,13 +55,13 @@ def notebook_arrays(dataset: Path) -> Path:
     """The notebook's split as `rivals.py` reads it."""
     import shelfaware
 
-    parts = {}
-    for name, part in zip(("train", "test"), shelfaware.split(shelfaware.load(dataset), "notebook"), strict=True):
+    parts = []
+    for part in shelfaware.split(shelfaware.load(dataset), "notebook"):
         rated = part.ratings()
         order = np.lexsort((rated.user_index, rated.book_index))
-        parts[name] = np.column_stack([rated.user_index, rated.book_index, rated.stars])[order]
+        parts.append(np.column_stack([rated.user_index, rated.book_index, rated.stars])[order])
     path = dataset.with_name("notebook.npz")
-    np.savez(path, **parts, shape=[rated.n_users, rated.n_books])
+    np.savez(path, train=parts[0], test=parts[1], shape=[rated.n_users, rated.n_books])
     return path
 
 
@@ -89,16 +90,16 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     return done.stdout
 
 
-def seconds_of(call: Callable[[], object]) -> float:
+def seconds_of(call: Callable[..., object], *arguments: object) -> float:
     started = time.perf_counter()
-    call()
+    call(*arguments)
     return time.perf_counter() - started
 
 
 def speed(dataset: Path) -> list[Figure]:
     """Whole processes by the clock, and one stranger at a time in a process that is warm."""
     train = [SHELFAWARE, *TRAIN, str(dataset), "--out", str(dataset.with_name("trained"))]
-    whole = [seconds_of(lambda: run(train)) for _ in range(ROUNDS)]
+    whole = [seconds_of(run, train) for _ in range(ROUNDS)]
     return [
         Figure("train --model gp: whole process, with evaluation", whole, None, 15, "s", "median"),
         *strangers(dataset.with_name("large")),
@@ -142,12 +143,12 @@ def answer_strangers(folder: Path) -> tuple[list[float], list[float]]:
     """Seconds of each load, and milliseconds that each of 50 strangers waits for ten books after one who warmed up."""
     import shelfaware
 
-    loads = [seconds_of(lambda: shelfaware.load_model(folder)) for _ in range(ROUNDS)]
+    loads = [seconds_of(shelfaware.load_model, folder) for _ in range(ROUNDS)]
     model, rng, waits = shelfaware.load_model(folder), np.random.default_rng(0), []
     for _ in range(51):
         rated = rng.choice(N_BOOKS, 50, replace=False).tolist()
         ratings = dict(zip(map(model.catalogue.ids.id_of, rated), rng.integers(1, 6, 50).tolist(), strict=True))
-        waits.append(1000 * seconds_of(lambda asked=ratings: shelfaware.recommend(model, asked)))
+        waits.append(1000 * seconds_of(shelfaware.recommend, model, ratings))
     return loads, waits[1:]
 
 
@@ -156,9 +157,9 @@ def startup() -> list[Figure]:
     python, rounds = sys.executable, range(2 * ROUNDS + 1)
     waits = {}
     for name, code in (("import shelfaware", "import shelfaware"), ("every public name", "from shelfaware import *")):
-        pairs = [[seconds_of(lambda c=c: run([python, "-c", c])) for c in ("pass", code)] for _ in rounds]
+        pairs = [[seconds_of(run, [python, "-c", c]) for c in ("pass", code)] for _ in rounds]
         waits[name] = [loaded - bare for bare, loaded in pairs]
-    helps = [[seconds_of(lambda v=verb: run([SHELFAWARE, *v, "--help"])) for _ in range(ROUNDS)] for verb in verbs()]
+    helps = [[seconds_of(run, [SHELFAWARE, *verb, "--help"]) for _ in range(ROUNDS)] for verb in verbs()]
     return [
         Figure("import shelfaware", waits["import shelfaware"], None, 0.3, "s", "median"),
         Figure("import of every public name of shelfaware", waits["every public name"], unit="s", judged="median"),
@@ -188,8 +189,9 @@ def loads_jax() -> int:
 def memory(dataset: Path) -> list[Figure]:
     """The peak of training, evaluation included, above that of a process that only starts what training stands on."""
     pairs = [(in_fresh_process(peak_of_jax), in_fresh_process(peak_of_training, dataset)) for _ in range(ROUNDS)]
+    above = [training - bare for bare, training in pairs]
     return [
-        Figure("train --model gp: peak memory above bare JAX", [full - bare for bare, full in pairs], None, 300, "MB", "median"),
+        Figure("train --model gp: peak memory above bare JAX", above, None, 300, "MB", "median"),
         Figure("bare JAX: peak memory", [bare for bare, _ in pairs], unit="MB", judged="median"),
     ]
 
@@ -205,8 +207,12 @@ def peak_of_jax() -> float:
 def peak_of_training(dataset: Path) -> float:
     from shelfaware.cli import main
 
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):
-        main([*TRAIN, str(dataset), "--out", str(dataset.with_name("trained"))])
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as complaint:
+        try:
+            main([*TRAIN, str(dataset), "--out", str(dataset.with_name("trained"))])
+        except SystemExit as end:
+            if end.code:
+                raise RuntimeError(complaint.getvalue()) from end
     return peak_megabytes()
 
 
@@ -224,4 +230,4 @@ def in_fresh_process(function: Callable[..., Any], *arguments: object) -> Any:
 def demo(dataset: Path) -> list[Figure]:
     """`scripts/demo`, the whole way on the simulated sample. Needs no `dataset`."""
     run(["scripts/install"])
-    return [Figure("scripts/demo, once installed", [seconds_of(lambda: run(["scripts/demo"]))], None, 90, "s")]
+    return [Figure("scripts/demo, once installed", [seconds_of(run, ["scripts/demo"])], None, 90, "s")]

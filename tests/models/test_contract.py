@@ -225,6 +225,7 @@ def test_strangers_models_hold_nothing_of_the_size_of_the_users(fitted: Fitted, 
         assert array.size <= 40 * 40
 
 
+@pytest.mark.parametrize("model_name", [*CLOSED_FORM, "gp ratings", "gmf"])
 def test_a_refit_forgets(make: Make, fitted: Fitted, model_name: str, planted_split: Split) -> None:
     """A model fitted on other users before is the model fitted once."""
     train = planted_split[0]

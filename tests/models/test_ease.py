@@ -31,12 +31,9 @@ def ease(planted: Interactions) -> EASE:
 
 
 def weights_of(model: EASE) -> Floats:
-    """B [n_books, n_books] from each column's neighbours."""
-    neighbours, values = model.arrays["neighbours"], model.arrays["weights"]
-    dense = np.zeros((len(neighbours), len(neighbours)))
-    for j, (rows, column) in enumerate(zip(neighbours, values, strict=True)):
-        dense[rows, j] = column
-    return dense
+    """B [n_books, n_books]: the scores of readers who gave five stars to one book each."""
+    one = np.arange(40)
+    return model.scores(Readers(np.arange(41), one.astype(np.int32), np.full(40, 5.0), np.zeros(40, np.int8), np.full(40, -1)))
 
 
 def test_the_gradient_vanishes_off_a_zero_diagonal(ease: EASE, x: Floats) -> None:
@@ -65,11 +62,17 @@ def test_scores_by_a_plain_loop(ease: EASE, planted: Interactions, x: Floats) ->
 
 def test_a_column_keeps_its_largest_weights(ease: EASE, planted: Interactions) -> None:
     whole, pruned = weights_of(ease), EASE(neighbours=5).fit(planted)
-    assert pruned.arrays["weights"].shape == (40, 5)
+    assert pruned.arrays["weights"].size == 5 * 40
     for j, column in enumerate(weights_of(pruned).T):
         largest = np.argsort(-np.abs(whole[:, j]))[:5]
         assert set(np.flatnonzero(column)) == set(largest)
         np.testing.assert_array_equal(column[largest], whole[largest, j])
+
+
+def test_without_a_history_a_book_scores_its_share_of_readers(ease: EASE, planted: Interactions) -> None:
+    nobody = Readers.of(planted).take(np.array([-1]))
+    share = [len(set(planted.user_index[planted.book_index == book].tolist())) / 300 for book in range(40)]
+    np.testing.assert_allclose(ease.scores(nobody), [share])
 
 
 def test_too_many_books_are_refused(planted: Interactions) -> None:

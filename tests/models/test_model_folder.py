@@ -26,6 +26,7 @@ from shelfaware.models.baselines import Mean
 from shelfaware.models.folder import load_model, read_metrics, save_model
 
 Fitted = Callable[[str], Model]
+Make = Callable[..., Model]
 FIGURES = {"n": 7, "mse": 0.5, "auc": None}
 NAMES = {"README.md", "arrays.safetensors", "books.parquet", "config.json", "history.json", "manifest.json", "metrics.json"}
 
@@ -188,7 +189,9 @@ def test_an_older_model_stays_when_a_writer_fails(saved: Path, fitted: Fitted, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module, "model_card", fails)
-    with pytest.raises(DataError, match="could not write .*model: No space left on device; what was there before is untouched"):
+    with pytest.raises(
+        DataError, match=r"could not write .*model: No space left on device; what was there before is untouched"
+    ):
         fitted("mean").save(saved)
     assert contents(saved) == before
     assert [path.name for path in saved.parent.iterdir()] == ["model"]

@@ -37,6 +37,7 @@ def predict(
     if ratings:
         from shelfaware.recommending.strangers import read_stranger
 
+        refuse_if_it_holds_users(loaded)
         reader, unmatched = read_stranger(ratings, loaded)
         _note_unmatched(reader, unmatched)
         predicted = predict_stranger(loaded, reader, pairs)

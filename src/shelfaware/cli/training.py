@@ -39,8 +39,11 @@ def train(
 ) -> None:
     """Train a model and its ranker into one folder; print its figures on what was held out."""
     from shelfaware.data.dataset import load
+    from shelfaware.data.folder import refuse_foreign
     from shelfaware.models.base import Model
+    from shelfaware.models.folder import ARRAYS
 
+    refuse_foreign(out, owns=ARRAYS)
     given: dict[str, Any] = {
         "shelves": shelves,
         "patience": patience,
@@ -134,11 +137,14 @@ def _fitted(
 ) -> tuple["Model", dict[str, Any] | None]:
     """Fits on what is not held out, then knows all of that, and is judged on what is."""
     from shelfaware.data.splits import last_books, split
+    from shelfaware.errors import EvaluationError
     from shelfaware.evaluation.protocol import evaluate
     from shelfaware.training.loop import Run
     from shelfaware.training.progress import shown
 
     train_data, test = split(data, origin.holdout, seed=origin.holdout_seed)
+    if origin.holdout != "none" and not len(test):
+        raise EvaluationError(f"the split {origin.holdout!r} holds nothing out of {data.n_ratings:,} ratings; hold out more")
     seen, watched = train_data, None
     if origin.validation and model.config.get("biases") is False:
         seen, watched = last_books(train_data, origin.validation)

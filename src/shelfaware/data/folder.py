@@ -28,10 +28,7 @@ def write_folder(folder: Path, files: Mapping[str, Writer], *, owns: str) -> Non
     A kill at any moment leaves the old folder whole or the new one. Files are 0600, the folder 0700.
     """
     folder = folder.absolute()
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise DataError(f"{folder} is in the way: it is not a folder")
-    if folder.exists() and any(folder.iterdir()) and not (folder / owns).exists():
-        raise DataError(f"{folder} holds other files (no {owns}); choose a new folder")
+    refuse_foreign(folder, owns=owns)
     with translated_disk_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -45,6 +42,14 @@ def write_folder(folder: Path, files: Mapping[str, Writer], *, owns: str) -> Non
             _sync(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_foreign(folder: Path, *, owns: str) -> None:
+    """Raises DataError where `write_folder` would replace something that is not its own."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise DataError(f"{folder} is in the way: it is not a folder")
+    if folder.exists() and any(folder.iterdir()) and not (folder / owns).exists():
+        raise DataError(f"{folder} holds other files (no {owns}); choose a new folder")
 
 
 def write_file(path: Path, write: Writer) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import split
+from shelfaware.errors import EvaluationError
 from shelfaware.evaluation.protocol import evaluate
 from shelfaware.models.registry import create
 
@@ -30,9 +31,15 @@ def compare(
     `on_model` is called with each name before it is fitted. peak_mb is the whole process: interpreter, libraries, data, fit
     and evaluation. From a script, call it under `if __name__ == "__main__":`, as it starts processes.
     """
+    if not models:
+        raise EvaluationError("there is nothing to compare; name one model or more")
     for name in models:
         create(name)
     train, test = split(data, holdout, seed=seed)
+    if not len(test):
+        raise EvaluationError(
+            f"the split {holdout!r} holds nothing out of {data.n_ratings:,} ratings, so nothing can be compared"
+        )
     rows = []
     for name in models:
         if on_model:

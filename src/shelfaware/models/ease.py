@@ -51,7 +51,7 @@ class EASE(Ranker):
             "indptr": kept.indptr.astype(np.int64),
             "targets": kept.indices.astype(np.int32),
             "weights": kept.data.astype(np.float32),
-            "popularity": np.bincount(readers.book_index, minlength=n) / len(readers),
+            "popularity": np.bincount(readers.book_index, minlength=n) / max(int((np.diff(readers.indptr) > 0).sum()), 1),
         }
 
     def _inverse_gram(self, readers: Readers, n_books: int) -> Floats:

@@ -12,16 +12,24 @@ from shelfaware.data.interactions import Interactions
 from shelfaware.errors import DataError
 from shelfaware.models.base import Explanation, Forecast, RatingModel
 from shelfaware.models.baselines import shrunken_means
-from shelfaware.models.gp_posterior import Table, chunks, dense_prior, posterior, prior
+from shelfaware.models.gp_posterior import (
+    CELLS,
+    Posterior,
+    Rated,
+    Table,
+    chunks,
+    dense_prior,
+    left_out,
+    posterior,
+    shares,
+    shelf_terms,
+)
 from shelfaware.models.readers import Readers
 from shelfaware.training.history import Scores
 from shelfaware.training.loop import Run, train
 
 PRIOR_COUNT = 10.0
 """Ratings of the general mean that stand before a book's own when its mean is first guessed."""
-
-PAIRS = 20_000
-"""Pairs whose variance is computed at once."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -69,8 +77,6 @@ class GP(RatingModel):
     def _fit(self, train_data: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
         from shelfaware.models.gp_learner import GPLearner
 
-        if self.shelves is None:
-            self.shelves = train_data.has_shelves
         readers = Readers.of(train_data)
         if not (readers.n_ratings > 1).any():
             raise DataError("gp needs users with at least two ratings to learn from, and there is none")
@@ -120,8 +126,10 @@ class GP(RatingModel):
         stars = np.empty((len(readers), len(table.mu)))
         for which in chunks(readers, table.phi.shape[1]):
             some = readers.take(which)
-            weights = posterior(table, some)[0].weights  # [b, f]
-            stars[which] = table.mu + weights @ table.phi.T + dense_prior(table, some)
+            solved = posterior(table, some)
+            dense = table.mu + solved[0].weights @ table.phi.T + dense_prior(table, some)  # [b, n_books]
+            dense[some.owner, some.book_index] = _pairs(table, some, solved, some.owner, some.book_index.astype(np.int64))[0]
+            stars[which] = dense
         return stars
 
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
@@ -132,17 +140,16 @@ class GP(RatingModel):
         first = np.concatenate([[0], np.cumsum(readers.n_ratings)])
         stars = readers.stars[readers.rated]
         for which in chunks(readers, table.phi.shape[1]):
-            solved, owner, place = posterior(table, readers.take(which))
-            residual = solved.alpha[owner, place] / solved.precision()[owner, place]
-            stars[first[which[owner]] + place] -= residual
+            solved, rated = posterior(table, readers.take(which))
+            residual = left_out(table, solved, rated)[rated.reader, rated.place]
+            stars[first[which[rated.reader]] + rated.place] -= residual
         return stars
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
-        table = self._table
-        solved = posterior(table, reader)[0]
-        shares = (table.phi[book_index] @ solved.phi[0].T) * solved.alpha[0]  # [n, m]
-        shelves = prior(table, reader, np.zeros(len(book_index), np.int64), book_index)  # [n]
-        return Explanation(table.mu[book_index], shelves, reader.book_index[reader.rated], shares)
+        table, nobody_else = self._table, np.zeros(len(book_index), np.int64)
+        parts, _ = shares(table, reader, posterior(table, reader), (nobody_else, book_index))  # [n, m]
+        shelves = shelf_terms(table, reader, nobody_else, book_index).prior  # [n]
+        return Explanation(table.mu[book_index], shelves, reader.book_index[reader.rated], parts)
 
     def _vectors(self) -> Floats:
         return self._table.phi[:, :-1]
@@ -166,16 +173,23 @@ def _forecast(table: Table, readers: Readers, reader: Positions, book_index: Pos
     some = readers.take(asked)
     for which in chunks(some, table.phi.shape[1]):
         chunk = some.take(which)
-        solved = posterior(table, chunk)[0]
         position = np.full(len(asked), -1)
         position[which] = np.arange(len(which))
-        pairs = np.flatnonzero(position[place_of] >= 0)
-        size = max(PAIRS * 64 // solved.matrix.shape[1] ** 2 if solved.matrix.size else PAIRS, 1)
-        for start in range(0, len(pairs), size):
-            part = pairs[start : start + size]
-            mine, books = position[place_of[part]], book_index[part]
-            phi = table.phi[books]
-            expected = np.einsum("pf,pf->p", phi, solved.weights[mine])
-            stars[part] = table.mu[books] + prior(table, chunk, mine, books) + expected
-            variance[part] = table.noise[books] + solved.reduced(mine, phi)
+        mine = np.flatnonzero(position[place_of] >= 0)
+        pairs = position[place_of[mine]], book_index[mine]
+        stars[mine], variance[mine] = _pairs(table, chunk, posterior(table, chunk), *pairs)
     return Forecast(stars, np.sqrt(variance))
+
+
+def _pairs(
+    table: Table, readers: Readers, solved: tuple[Posterior, Rated], reader: Positions, book: Positions
+) -> tuple[Floats, Floats]:
+    """Stars and variance of pairs [p], some pairs at a time."""
+    stars = table.mu[book] + shelf_terms(table, readers, reader, book).prior
+    variance = np.empty(len(book))
+    size = max(CELLS // max(solved[0].phi[0].size, solved[0].matrix[0].size, 1), 1)
+    for start in range(0, len(book), size):
+        part = slice(start, start + size)
+        parts, variance[part] = shares(table, readers, solved, (reader[part], book[part]))
+        stars[part] += parts.sum(axis=1)
+    return stars, variance

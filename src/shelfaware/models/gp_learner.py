@@ -44,7 +44,6 @@ class GPLearner:
         self.packing = Packing(lists, (config.block_size, 2 * config.block_size), several, config.seed)
         self.n_steps = -(-self.packing.n_blocks // config.batch_blocks)
         self.task = gp_network.Task(
-            config.factors,
             config.weight_decay,
             config.vector_deviation,
             config.shelf_deviation,

@@ -3,7 +3,7 @@
 For one user with rated books O (Rasmussen & Williams 2006, 5.4.2; the objective of Sundararajan & Keerthi 2001):
 
     K = Q_O Q_O^T + a^2 11^T + diag(s^2)      y = r - mu_O - prior_O      A = K^-1      alpha = A y      d = diag(A)
-    left-out residual alpha / d, its variance 1 / d
+    left-out residual alpha / d, its variance 1 / d (alpha of y without x on the shelves: `left_out`)
     loss = mean over ratings of 1/2 (residual^2 / variance + log variance), plus Gaussian priors on a book's row
 
 Users of a block share one K, zero between them. Shelf states enter y as in SVD++ (Koren 2008):
@@ -20,18 +20,18 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from shelfaware.data.interactions import READ
 from shelfaware.training import adam
 
 
 class Task(NamedTuple):
-    """What a compiled step depends on, beside the shapes. Deviations are of the Gaussian priors, in stars or sqrt(stars)."""
+    """The strengths of decay and priors: of q, y and z in sqrt(stars), of mu in stars, of log s_j - log s."""
 
-    factors: int
-    weight_decay: float
-    vector_deviation: float
-    shelf_deviation: float
-    mean_deviation: float
-    noise_deviation: float
+    weight_decay: Any
+    vector_deviation: Any
+    shelf_deviation: Any
+    mean_deviation: Any
+    noise_deviation: Any
 
 
 class Batch(NamedTuple):
@@ -75,41 +75,58 @@ def columns(value: Array, factors: int) -> Columns:
 
 
 @jax.custom_vjp
-def inverse_solve(K: Array, y: Array) -> tuple[Array, Array]:
-    """alpha = K^-1 y and d = diag(K^-1), for K [..., n, n] positive definite, y [..., n].
-
-    One inverse serves both directions: with A = K^-1,
-    dK = -(A g_alpha) alpha^T - A diag(g_d) A,   dy = A g_alpha.
-    """
-    return _solve(K, y)[0]
-
-
-def _solve(K: Array, y: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def inverse(K: Array) -> Array:
+    """A = K^-1 for K [..., n, n] symmetric positive definite. One inverse serves both directions: dK = -A dA A."""
     root = jnp.linalg.cholesky(K)  # [..., n, n]
     unit = jnp.broadcast_to(jnp.eye(K.shape[-1], dtype=K.dtype), K.shape)
     half = jax.lax.linalg.triangular_solve(root, unit, left_side=True, lower=True)  # L^-1 [..., n, n]
-    A = jnp.swapaxes(half, -1, -2) @ half  # [..., n, n]
-    alpha = jnp.einsum("...ij,...j->...i", A, y)  # [..., n]
-    return (alpha, jnp.diagonal(A, axis1=-2, axis2=-1)), (A, alpha)
+    return jnp.swapaxes(half, -1, -2) @ half
 
 
-def _solve_backward(saved: tuple[Array, Array], gradient: tuple[Array, Array]) -> tuple[Array, Array]:
-    A, alpha = saved
-    g_alpha, g_d = gradient
-    dy = jnp.einsum("...ij,...j->...i", A, g_alpha)  # [..., n]
-    dK = -dy[..., :, None] * alpha[..., None, :] - (A * g_d[..., None, :]) @ A  # [..., n, n]
-    return dK, dy
+def _inverse_forward(K: Array) -> tuple[Array, Array]:
+    A = inverse(K)
+    return A, A
 
 
-inverse_solve.defvjp(_solve, _solve_backward)
+def _inverse_backward(A: Array, gradient: Array) -> tuple[Array]:
+    return (-A @ gradient @ A,)
 
 
-def shelf_prior(q: Array, y: Array, batch: Batch) -> Array:
-    """prior_x of every rated place [blocks, n], from q [blocks, n, factors] and the shelves' y, z [blocks, m, factors + 1]."""
+inverse.defvjp(_inverse_forward, _inverse_backward)
+
+
+def left_out(A: Array, y: Array, without: Array) -> tuple[Array, Array]:
+    """Residual and precision of each place, its own rating left out: both [..., n].
+
+    `without` [..., x, i] is what to add to y_i when x is left out: x leaves the shelves, and with them the others' priors.
+
+        alpha_x = sum over i of A_xi (y_i + without_xi)      residual alpha_x / d_x, precision d_x = A_xx
+    """
+    d = jnp.diagonal(A, axis1=-2, axis2=-1)  # [..., n]
+    alpha = jnp.einsum("...xi,...i->...x", A, y) + jnp.sum(A * without, -1)  # [..., n]
+    return alpha / d, d
+
+
+def shelf_priors(q: Array, y: Array, own: Array, batch: Batch) -> tuple[Array, Array]:
+    """prior_i of every rated place [blocks, n], and what it loses when another place leaves the shelves [blocks, x, i].
+
+    q [blocks, n, factors]; y, z of the shelves' books [blocks, m, factors + 1] and of the rated ones, `own` [blocks, n, ..].
+    """
     mine = batch.owner[:, :, None] == batch.shelf_owner[:, None, :]  # [blocks, n, m]
-    other = mine & (batch.book[:, :, None] != batch.shelf_book[:, None, :])  # [blocks, n, m]
-    terms = q @ jnp.swapaxes(y[..., :-1], -1, -2) + y[..., None, :, -1]  # [blocks, n, m]
-    return jnp.sum(terms * other, -1) / jnp.sqrt(jnp.maximum(jnp.sum(other, -1), 1))  # [blocks, n]
+    same = batch.book[:, :, None] == batch.shelf_book[:, None, :]  # [blocks, n, m]
+    total = jnp.sum(_terms(q, y) * (mine & ~same), -1)[:, None, :]  # [blocks, 1, i]
+    n = jnp.sum(mine & ~same, -1)[:, None, :]  # [blocks, 1, i]
+    prior = total / jnp.sqrt(jnp.maximum(n, 1))  # [blocks, 1, i]
+    packed = jnp.any(mine & same, -1)[:, :, None]  # whether x is among the packed shelves [blocks, x, 1]
+    others = (batch.owner[:, :, None] == batch.owner[:, None, :]) & packed & ~jnp.eye(q.shape[1], dtype=bool)
+    rest = total - jnp.swapaxes(_terms(q, own), -1, -2)  # [blocks, x, i]
+    prior_without = jnp.where(n > 1, rest / jnp.sqrt(jnp.maximum(n - 1, 1)), 0.0)  # [blocks, x, i]
+    return prior[:, 0], (prior - prior_without) * others
+
+
+def _terms(q: Array, y: Array) -> Array:
+    """q_i . y_b + z_b of every pair of places [blocks, n, m]."""
+    return q @ jnp.swapaxes(y[..., :-1], -1, -2) + y[..., None, :, -1]
 
 
 def batch_loss(task: Task, center: Array, values: tuple[Array, Array], batch: Batch) -> tuple[Array, Array]:
@@ -120,25 +137,24 @@ def batch_loss(task: Task, center: Array, values: tuple[Array, Array], batch: Ba
     rows, scalars = values
     log_a, log_s = scalars[0, 0], scalars[0, 1]
     there, on_shelf = batch.owner >= 0, batch.shelf_owner >= 0  # [blocks, n], [blocks, m]
-    books = columns(rows, task.factors)
+    books = columns(rows, (rows.shape[1] - 4) // 3)
     place = jnp.maximum(batch.book, 0)
     q = books.q[place] * there[..., None]  # [blocks, n, factors]
     mu, log_noise = books.mu[place], books.log_noise[place]  # [blocks, n]
     y = books.y[jnp.maximum(batch.shelf_book, 0), batch.shelf_state] * on_shelf[..., None]  # [blocks, m, factors + 1]
-    left = (batch.stars - mu - shelf_prior(q, y, batch)) * there  # [blocks, n]
+    prior, without = shelf_priors(q, y, books.y[place, READ] * there[..., None], batch)
     mine = (batch.owner[:, :, None] == batch.owner[:, None, :]) & there[:, :, None]  # [blocks, n, n]
     noise = jnp.where(there, jnp.exp(2 * (log_s + log_noise)), 1.0)  # [blocks, n]
     K = (q @ jnp.swapaxes(q, -1, -2) + jnp.exp(2 * log_a)) * mine + noise[..., None] * jnp.eye(noise.shape[-1])
-    alpha, d = inverse_solve(K, left)
-    residual = alpha / d  # [blocks, n]
-    likelihood = 0.5 * jnp.sum((jnp.square(residual) * d - jnp.log(d)) * there)
+    residual, precision = left_out(inverse(K), (batch.stars - mu - prior) * there, without)
+    likelihood = 0.5 * jnp.sum((jnp.square(residual) * precision - jnp.log(precision)) * there)
     share, shelf_share = there / jnp.maximum(batch.n_ratings, 1), on_shelf / jnp.maximum(batch.n_shelved, 1)
     penalty = (
         _penalty(task, Columns(q, mu - center, log_noise, y), share)
         + jnp.sum(jnp.square(y) * shelf_share[..., None]) / (2 * task.shelf_deviation**2)
         + task.weight_decay * jnp.sum(jnp.square(q))
     )
-    n = jnp.sum(there)
+    n, residual = jnp.sum(there), residual * there
     sums = jnp.stack([n.astype(jnp.float32), jnp.sum(jnp.square(residual)), jnp.sum(jnp.abs(residual))])
     return (likelihood + penalty) / jnp.maximum(n, 1), sums
 
@@ -168,7 +184,7 @@ def step(
     return Parameters(adam.scatter(parameters.books, packed.rows, books), scalars), jnp.append(sums, loss * sums[0])
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def run_epoch(
     task: Task, center: Array, rates: adam.Rates, parameters: Parameters, batches: tuple[Array, Batch]
 ) -> tuple[Parameters, Array]:

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from shelfaware.arrays import Floats, Mask, Positions
+from shelfaware.data.interactions import READ
 from shelfaware.models.readers import Readers
 
 CELLS = 2_000_000
@@ -45,19 +46,47 @@ class Posterior(NamedTuple):
     matrix: Floats
     dual: bool
 
-    def reduced(self, reader: Positions, phi: Floats) -> Floats:
-        """phi . V phi of books with features `phi` [p, f], for the readers at `reader` [p] -> [p]."""
-        if not self.dual:
-            return np.asarray(np.einsum("pf,pfg,pg->p", phi, self.matrix[reader], phi, optimize=True))
-        k = np.einsum("pnf,pf->pn", self.phi[reader], phi)  # [p, n]
-        return np.asarray(np.einsum("pf,pf->p", phi, phi) - np.einsum("pn,pnm,pm->p", k, self.matrix[reader], k, optimize=True))
-
-    def precision(self) -> Floats:
-        """d = diag(K^-1) of the rated places [b, n]."""
+    def times(self, reader: Positions, x: Floats) -> Floats:
+        """A x for the readers at `reader` [p], x [p, n] -> [p, n]."""
         if self.dual:
-            return np.diagonal(self.matrix, axis1=1, axis2=2)
-        spread = np.einsum("bnf,bfg,bng->bn", self.phi, self.matrix, self.phi, optimize=True)
-        return np.asarray(1 / self.noise - spread / self.noise**2)
+            return np.asarray(np.einsum("pnm,pm->pn", self.matrix[reader], x, optimize=True))
+        phi, noise = self.phi[reader], self.noise[reader]
+        spread = np.einsum("pfg,pnf,pn->pg", self.matrix[reader], phi, x / noise, optimize=True)  # V Phi^T (x / s^2) [p, f]
+        return np.asarray((x - np.einsum("pnf,pf->pn", phi, spread)) / noise)
+
+    def inverse(self) -> Floats:
+        """A [b, n, n]."""
+        if self.dual:
+            return self.matrix
+        scaled = self.phi / self.noise[:, :, None]  # [b, n, f]
+        return np.asarray(
+            -scaled @ self.matrix @ np.swapaxes(scaled, 1, 2) + np.eye(self.noise.shape[1]) / self.noise[:, :, None]
+        )
+
+
+class Shelf(NamedTuple):
+    """What the shelves say of x, x itself left out: the sum over b in N \\ x of (q_x . y_b + z_b), and |N \\ x|."""
+
+    total: Floats
+    n: Floats
+
+    @property
+    def prior(self) -> Floats:
+        return np.asarray(self.total / np.sqrt(np.maximum(self.n, 1)))
+
+    def loses(self, terms: Floats) -> Floats:
+        """What the prior loses when one more book, whose term is `terms`, leaves the shelves."""
+        without = np.where(self.n > 1, (self.total - terms) / np.sqrt(np.maximum(self.n - 1, 1)), 0.0)
+        return np.asarray(np.where(self.n > 0, self.prior - without, 0.0))
+
+
+class Rated(NamedTuple):
+    """Rated rows: reader and place of each [rows]; and by place, padded: book, -1 where empty, and shelf [b, n]."""
+
+    reader: Positions
+    place: Positions
+    book: Positions
+    shelf: Shelf
 
 
 def solve(phi: Floats, noise: Floats, y: Floats) -> Posterior:
@@ -91,38 +120,72 @@ def chunks(readers: Readers, features: int) -> Iterator[Positions]:
         start = end
 
 
-def posterior(table: Table, readers: Readers) -> tuple[Posterior, Positions, Positions]:
-    """Of all `readers` at once; and of each rated row the reader and the place where it stands in the posterior."""
+def posterior(table: Table, readers: Readers) -> tuple[Posterior, Rated]:
+    """Of all `readers` at once; and where their rated rows stand in it."""
     rated = readers.rated
-    owner, book = readers.owner[rated], readers.book_index[rated].astype(np.int64)
-    place = np.arange(len(owner)) - (np.cumsum(readers.n_ratings) - readers.n_ratings)[owner]
+    reader, book = readers.owner[rated], readers.book_index[rated].astype(np.int64)
+    place = np.arange(len(reader)) - (np.cumsum(readers.n_ratings) - readers.n_ratings)[reader]
     shape = (len(readers), int(readers.n_ratings.max(initial=0)))
+    rows = Rated(reader, place, np.full(shape, -1), Shelf(np.zeros(shape), np.zeros(shape)))
+    terms = shelf_terms(table, readers, reader, book)
+    rows.book[reader, place], rows.shelf.total[reader, place], rows.shelf.n[reader, place] = book, terms.total, terms.n
     phi, noise, y = np.zeros((*shape, table.phi.shape[1])), np.ones(shape), np.zeros(shape)
-    phi[owner, place], noise[owner, place] = table.phi[book], table.noise[book]
-    y[owner, place] = readers.stars[rated] - table.mu[book] - prior(table, readers, owner, book)
-    return solve(phi, noise, y), owner, place
+    phi[reader, place], noise[reader, place] = table.phi[book], table.noise[book]
+    y[reader, place] = readers.stars[rated] - table.mu[book] - terms.prior
+    return solve(phi, noise, y), rows
 
 
-def prior(table: Table, readers: Readers, reader: Positions, book: Positions) -> Floats:
-    """prior_x of pairs [p]: |N \\ x|^-1/2 sum over b in N \\ x of (q_x . y_b + z_b), 0 for none but x."""
+def left_out(table: Table, solved: Posterior, rated: Rated) -> Floats:
+    """r_x minus what the other books say of x, as if x were neither rated nor on a shelf [b, n].
+
+    alpha_x / d_x, with alpha of a y in which x has left the shelves: alpha_x = sum over i of A_xi (y_i + lost_xi).
+    """
+    own = table.y[rated.book, READ]  # [b, n, f]
+    terms = own[..., :-1] @ np.swapaxes(solved.phi[..., :-1], 1, 2) + own[..., -1:]  # [b, x, i]
+    lost = Shelf(rated.shelf.total[:, None], rated.shelf.n[:, None]).loses(terms)  # [b, x, i]
+    places = np.arange(lost.shape[1])
+    lost[:, places, places] = 0.0
+    A = solved.inverse()  # [b, n, n]
+    return np.asarray((solved.alpha + np.sum(A * lost, axis=-1)) / np.diagonal(A, axis1=1, axis2=2))
+
+
+def shares(
+    table: Table, readers: Readers, solved: tuple[Posterior, Rated], pairs: tuple[Positions, Positions]
+) -> tuple[Floats, Floats]:
+    """What each rated place adds to the stars of pairs (reader, book) [p, n], and the variance of the stars [p].
+
+    Share of i: k[i] (A (y + lost))[i]. A predicted book that is on the reader's shelves is in the others' priors; `lost` takes
+    it out there, so that its own state changes nothing.
+    """
+    (post, rated), (reader, book) = solved, pairs
+    phi = table.phi[book]  # [p, f]
+    k = np.einsum("pnf,pf->pn", post.phi[reader], phi)  # [p, n]
+    explained = np.einsum("pn,pn->p", k, post.times(reader, k))  # [p]
+    alpha = post.alpha[reader]  # [p, n]
+    row, on_shelf = _rows_of(readers, reader, book, len(table.mu))
+    who, own = reader[on_shelf], table.y[book[on_shelf], readers.shelf[row[on_shelf]]]  # [..], [.., f]
+    terms = np.einsum("pnf,pf->pn", post.phi[who][..., :-1], own[:, :-1]) + own[:, -1:]  # [.., n]
+    lost = Shelf(rated.shelf.total[who], rated.shelf.n[who]).loses(terms)  # [.., n]
+    alpha[on_shelf] += post.times(who, np.where(rated.book[who] == book[on_shelf, None], 0.0, lost))
+    return k * alpha, table.noise[book] + np.einsum("pf,pf->p", phi, phi) - explained
+
+
+def shelf_terms(table: Table, readers: Readers, reader: Positions, book: Positions) -> Shelf:
+    """What the shelves say of pairs [p], the predicted book's own state left out."""
     total = _shelf_sums(table, readers)[reader]  # [p, f]
     n = np.diff(readers.indptr)[reader].astype(np.float64)  # [p]
     row, on_shelf = _rows_of(readers, reader, book, len(table.mu))
-    own = table.y[book[on_shelf], readers.shelf[row[on_shelf]]]  # [.., f]
-    total[on_shelf] -= own
+    total[on_shelf] -= table.y[book[on_shelf], readers.shelf[row[on_shelf]]]
     n[on_shelf] -= 1
-    q = table.phi[book, :-1]  # [p, f - 1]
-    terms = np.einsum("pf,pf->p", q, total[:, :-1]) + total[:, -1]
-    return np.asarray(np.where(n > 0, terms / np.sqrt(np.maximum(n, 1)), 0.0))
+    terms = np.einsum("pf,pf->p", table.phi[book, :-1], total[:, :-1]) + total[:, -1]  # [p]
+    return Shelf(np.where(n > 0, terms, 0.0), n)
 
 
 def dense_prior(table: Table, readers: Readers) -> Floats:
-    """prior_x of every book for each reader [n_readers, n_books]."""
+    """prior_x of every book x that is not on a reader's shelves [n_readers, n_books]."""
     total = _shelf_sums(table, readers)  # [b, f]
     n = np.diff(readers.indptr)[:, None].astype(np.float64)  # [b, 1]
-    stars = (total[:, :-1] @ table.phi[:, :-1].T + total[:, -1:]) / np.sqrt(np.maximum(n, 1))  # [b, n_books]
-    stars[readers.owner, readers.book_index] = prior(table, readers, readers.owner, readers.book_index.astype(np.int64))
-    return np.asarray(stars)
+    return np.asarray((total[:, :-1] @ table.phi[:, :-1].T + total[:, -1:]) / np.sqrt(np.maximum(n, 1)))
 
 
 def _shelf_sums(table: Table, readers: Readers) -> Floats:

@@ -59,4 +59,5 @@ def _indices(rows: pl.DataFrame, column: str, ids: IdMap) -> np.ndarray[tuple[in
 
 def _predictions(rows: pl.DataFrame, columns: list[str], model: RatingModel, forecast: Forecast) -> pl.DataFrame:
     stars: Floats = model.scale.clip(forecast.stars)
-    return rows.select(columns).with_columns(pl.Series("stars", stars), pl.Series("deviation", forecast.deviation, pl.Float64))
+    unsure = pl.lit(None, pl.Float64) if forecast.deviation is None else pl.Series(forecast.deviation)
+    return rows.select(columns).with_columns(pl.Series("stars", stars), unsure.alias("deviation"))

@@ -71,7 +71,7 @@ def _backward_sum(rate: Floats, decay: float) -> Floats:
 def catch_up(rows: Rows, step: Array, rates: Rates) -> Rows:
     """Brings rows to where dense Adam, with no gradient since, would have them after `step`."""
     gap = step - rows.last  # D [n]
-    moved = gap > 0
+    moved = (gap > 0) & (rates.ratio_sum[rows.last] > 0)  # at a rate of 0 nothing moves
     waited = gap.astype(jnp.float32)
     decay_1 = jnp.exp(waited * np.log(BETA_1))  # b1^D [n]
     decay_g = jnp.exp(waited * np.log(BETA_1 / np.sqrt(BETA_2)))  # g^D [n]
