@@ -18,6 +18,14 @@ from shelfaware.models.registry import create
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_configure() -> None:
+    """One core for each test process: the threads of XLA and BLAS wait busily, and on shared cores for each other."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of data sets that are not the project's own."""

@@ -70,7 +70,7 @@ def test_matrix(tmp_path: Path) -> None:
     for name, cells in {"stars": [[5, 0, 0]], "read": [[1, 1, 0]], "shelved": [[1, 1, 1]]}.items():
         save_npz(tmp_path / f"{name}.npz", csr_array(np.array(cells)))
     read, shelved = tmp_path / "read.npz", tmp_path / "shelved.npz"
-    run("matrix", tmp_path / "stars.npz", "--read", read, "--shelved", shelved, "--out", tmp_path / "set")
+    run("matrix", "--ratings", tmp_path / "stars.npz", "--read", read, "--shelved", shelved, "--out", tmp_path / "set")
     assert load(tmp_path / "set").shelf.tolist() == [0, 0, 1]
 
 

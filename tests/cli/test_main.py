@@ -20,6 +20,7 @@ from shelfaware.cli import answering, judging, looking, training
 from shelfaware.data.dataset import load
 from shelfaware.errors import TrainingError
 from shelfaware.evaluation import rerun
+from shelfaware.models.folder import load_model
 from shelfaware.models.gmf import GMF
 from shelfaware.training import progress
 
@@ -121,7 +122,7 @@ def test_the_origin_finds_its_data(asked: Callable[..., tuple[Any, Any]], worksh
 
 
 def test_shelves_are_used_by_default_where_there_are_any(asked: Callable[..., tuple[Any, Any]], workshop: Path) -> None:
-    assert json.loads((workshop / "gp" / "config.json").read_bytes())["settings"]["shelves"] is True
+    assert load_model(workshop / "gp").uses_shelves
     assert asked("--no-shelves")[0].shelves is False
     assert asked("--shelves")[0].shelves is True
     assert asked("--model", "gp:ratings")[0].shelves is False

@@ -19,7 +19,7 @@ from shelfaware.models import gp_posterior
 from shelfaware.models.base import Model
 from shelfaware.models.baselines import Bias, shrunken_means
 from shelfaware.models.gp import GP
-from shelfaware.models.gp_posterior import Table, prior, solve
+from shelfaware.models.gp_posterior import Table, shelf_terms, solve
 from shelfaware.models.readers import Readers
 
 Floats = NDArray[np.float64]
@@ -29,13 +29,6 @@ N_BOOKS, K, A = 30, 4, 0.5
 @pytest.fixture(scope="module")
 def gp(fitted: Callable[[str], Model]) -> GP:
     model = fitted("gp shelves")
-    assert isinstance(model, GP)
-    return model
-
-
-@pytest.fixture(scope="module")
-def without_shelves(fitted: Callable[[str], Model]) -> GP:
-    model = fitted("gp ratings")
     assert isinstance(model, GP)
     return model
 
@@ -63,14 +56,22 @@ def test_means_and_deviations_are_scikit_learn_s(table: Table, n: int) -> None:
     stars = rng.integers(1, 6, n).astype(float)
     readers = readers_of({int(b): (s, READ) for b, s in zip(books, stars, strict=True)})
     everything = np.arange(N_BOOKS)
-    known = prior(table, readers, np.zeros(N_BOOKS, np.int64), everything)
-    y = stars - table.mu[books] - known[books]
+    shelf = dict.fromkeys(books.tolist(), READ)
     oracle = GaussianProcessRegressor(DotProduct(A, sigma_0_bounds="fixed"), alpha=table.noise[books], optimizer=None)
-    mean, deviation = oracle.fit(table.phi[books, :K], y).predict(table.phi[:, :K], return_std=True)
     got = gp_module._forecast(table, readers, np.zeros(N_BOOKS, np.int64), everything)
-    np.testing.assert_allclose(got.stars, table.mu + known + mean, rtol=1e-9)
     assert got.deviation is not None
-    np.testing.assert_allclose(got.deviation**2, deviation**2 + table.noise, rtol=1e-8)
+    for x in everything.tolist():
+        y = stars - table.mu[books] - [plain_prior(table, shelf, b, x) for b in books.tolist()]
+        mean, deviation = oracle.fit(table.phi[books, :K], y).predict(table.phi[[x], :K], return_std=True)
+        assert got.stars[x] == pytest.approx(table.mu[x] + plain_prior(table, shelf, x, x) + mean[0], rel=1e-9)
+        assert got.deviation[x] ** 2 == pytest.approx(deviation[0] ** 2 + table.noise[x], rel=1e-8)
+
+
+def plain_prior(table: Table, shelf: dict[int, int], book: int, left_out: int) -> float:
+    """|N \\ x|^-1/2 sum of (q_x . y_b + z_b), with another book left out of N too."""
+    others = [(b, state) for b, state in shelf.items() if b not in (book, left_out)]
+    terms = [table.phi[book, :K] @ table.y[b, s, :K] + table.y[b, s, K] for b, s in others]
+    return float(sum(terms) / len(terms) ** 0.5) if terms else 0.0
 
 
 def test_both_systems_say_the_same() -> None:
@@ -87,9 +88,11 @@ def test_both_systems_say_the_same() -> None:
     assert not primal.dual
     np.testing.assert_allclose(primal.weights, dual.weights, atol=1e-9)
     np.testing.assert_allclose(primal.alpha[:, :8], dual.alpha, atol=1e-9)
-    np.testing.assert_allclose(primal.precision()[:, :8], dual.precision(), rtol=1e-9)
+    np.testing.assert_allclose(primal.inverse()[:, :8, :8], dual.inverse(), atol=1e-9)
     readers, asked = np.array([0, 1, 2, 0]), rng.normal(size=(4, 8))
-    np.testing.assert_allclose(primal.reduced(readers, asked), dual.reduced(readers, asked), atol=1e-9)
+    wanted = dual.times(readers, asked)
+    np.testing.assert_allclose(wanted, np.einsum("pnm,pm->pn", dual.inverse()[readers], asked), atol=1e-9)
+    np.testing.assert_allclose(primal.times(readers, np.append(asked, np.zeros((4, 1)), 1))[:, :8], wanted, atol=1e-9)
 
 
 def test_the_prior_by_a_plain_loop(table: Table) -> None:
@@ -97,11 +100,10 @@ def test_the_prior_by_a_plain_loop(table: Table) -> None:
     for reader, book in ((0, 2), (0, 5), (0, 11), (1, 3), (2, 7), (2, 8)):
         rows = slice(readers.indptr[reader], readers.indptr[reader + 1])
         shelf = dict(zip(readers.book_index[rows].tolist(), readers.shelf[rows].tolist(), strict=True))
-        shelf.pop(book, None)
-        terms = [table.phi[book, :K] @ table.y[b, s, :K] + table.y[b, s, K] for b, s in shelf.items()]
-        wanted = sum(terms) / len(terms) ** 0.5 if terms else 0.0
-        assert prior(table, readers, np.array([reader]), np.array([book]))[0] == pytest.approx(wanted, abs=1e-14)
-        assert gp_posterior.dense_prior(table, readers)[reader, book] == pytest.approx(wanted, abs=1e-12)
+        wanted = plain_prior(table, shelf, book, book)
+        assert shelf_terms(table, readers, np.array([reader]), np.array([book])).prior[0] == pytest.approx(wanted, abs=1e-14)
+        if book not in shelf:
+            assert gp_posterior.dense_prior(table, readers)[reader, book] == pytest.approx(wanted, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", ["gp shelves", "gp ratings"])
@@ -123,7 +125,7 @@ def test_the_order_of_readers_and_pairs_and_their_chunks_change_nothing(gp: GP, 
     pairs = rng.integers(0, 300, 500), rng.integers(0, 40, 500)
     whole, left = gp.forecast(gp.readers, *pairs), gp.left_out(gp.readers)
     monkeypatch.setattr(gp_posterior, "CELLS", 300)
-    monkeypatch.setattr(gp_module, "PAIRS", 1)
+    monkeypatch.setattr(gp_module, "CELLS", 1)
     pieces = gp.forecast(gp.readers, *pairs)
     np.testing.assert_allclose(pieces.stars, whole.stars, atol=1e-10)
     np.testing.assert_allclose(pieces.deviation, whole.deviation, atol=1e-10)
@@ -131,7 +133,7 @@ def test_the_order_of_readers_and_pairs_and_their_chunks_change_nothing(gp: GP, 
 
 
 def test_left_out_is_the_rating_hidden(gp: GP) -> None:
-    """With shelves the book stays on its shelf, without its stars."""
+    """The book may stay on its shelf, without its stars: its own state says nothing of it."""
     readers = gp.readers.take(np.array([1, 5, 17, 200]))
     rows = np.flatnonzero(readers.rated)
     for row, told in zip(rows, gp.left_out(readers), strict=True):
@@ -140,27 +142,20 @@ def test_left_out_is_the_rating_hidden(gp: GP) -> None:
         assert told == pytest.approx(truth, abs=1e-9)
 
 
-def test_left_out_is_the_row_removed(without_shelves: GP) -> None:
-    """Exactly where which books were rated says nothing; the rest of the prior does not know that a row is gone."""
-    model = replace_arrays(without_shelves, shelf_vectors=np.zeros_like(without_shelves.arrays["shelf_vectors"]))
-    readers = model.told(without_shelves.readers.take(np.array([1, 5, 17, 200])))
-    for row, told in enumerate(model.left_out(readers)):
+@pytest.mark.parametrize("name", ["gp shelves", "gp ratings"])
+def test_left_out_is_the_row_removed(fitted: Callable[[str], GP], name: str) -> None:
+    model = fitted(name)
+    readers = model.readers.take(np.array([1, 5, 17, 200]))
+    for row, told in zip(np.flatnonzero(readers.rated), model.left_out(readers), strict=True):
         removed = readers.only(np.arange(len(readers.stars)) != row)
         truth = model.forecast(removed, readers.owner[[row]], readers.book_index[[row]]).stars[0]
         assert told == pytest.approx(truth, abs=1e-9)
 
 
-def replace_arrays(model: GP, **arrays: Floats) -> GP:
-    copy = replace(model)
-    copy.books, copy.scale, copy.users, copy.readers = model.books, model.scale, model.users, model.readers
-    copy.arrays = {**model.arrays, **arrays}
-    return copy
-
-
 def test_the_deviation_of_a_left_out_rating_is_what_the_others_leave(gp: GP) -> None:
     readers = gp.readers.take(np.array([17]))
-    solved, owner, place = gp_posterior.posterior(gp._table, readers)
-    variance = 1 / solved.precision()[owner, place]
+    solved, rated = gp_posterior.posterior(gp._table, readers)
+    variance = 1 / solved.inverse()[rated.reader, rated.place, rated.place]
     for i, row in enumerate(np.flatnonzero(readers.rated)):
         hidden = replace(readers, stars=np.where(np.arange(len(readers.stars)) == row, np.nan, readers.stars))
         deviation = gp.forecast(hidden, np.array([0]), readers.book_index[[row]]).deviation
@@ -179,15 +174,13 @@ def test_raising_a_rating_never_lowers_its_own_book(gp: GP) -> None:
 
 
 def test_the_own_shelf_state_of_a_book_changes_nothing_for_it(gp: GP) -> None:
-    """Nothing in what the shelves add to it; and nothing at all where the reader has rated nothing."""
     rated, wanted = {2: (4.0, READ), 5: (2.0, READ)}, {9: (np.nan, TO_READ), 11: (np.nan, READ)}
     own = [{}, {20: (np.nan, READ)}, {20: (np.nan, TO_READ)}]
-    with_ratings = [gp.explain(readers_of({**rated, **wanted, **state}), np.array([20])).shelves[0] for state in own]
-    np.testing.assert_allclose(with_ratings, with_ratings[0], atol=1e-12)
-    assert abs(with_ratings[0]) > 1e-3
-    unrated = [gp.expect(readers_of({**wanted, **state}))[0] for state in own]
-    np.testing.assert_allclose([stars[20] for stars in unrated], unrated[0][20], atol=1e-12)
-    assert np.abs(unrated[1] - unrated[2]).max() > 1e-3  # and something for the others
+    for history in ({**rated, **wanted}, rated, wanted, {}):
+        stars = np.array([gp.expect(readers_of({**history, **state}))[0] for state in own])
+        np.testing.assert_allclose(stars[:, 20], stars[0, 20], atol=1e-12)
+        others = np.delete(np.arange(stars.shape[1]), 20)
+        assert np.abs(stars[1] - stars[2])[others].max() > 1e-3  # and something for the others
 
 
 def test_a_stranger_is_as_good_as_a_known_user(gp: GP, planted_split: Split) -> None:

@@ -14,16 +14,16 @@ from shelfaware.data.interactions import Interactions
 from shelfaware.models import gp_network
 from shelfaware.models.gp import GP
 from shelfaware.models.gp_learner import GPLearner
-from shelfaware.models.gp_network import Batch, Task, batch_loss, inverse_solve, shelf_prior
+from shelfaware.models.gp_network import Batch, Task, batch_loss, inverse, shelf_priors
 from shelfaware.models.readers import Readers
 
 Floats = NDArray[np.float64]
 K = 3
 WIDTH = K + 2 + 2 * (K + 1)
-NO_PRIORS = Task(K, 0.0, 1e12, 1e12, 1e12, 1e12)
+NO_PRIORS = Task(0.0, 1e12, 1e12, 1e12, 1e12)
 SCALARS = np.log([[0.5, 0.6]])
 EMPTY_PLACE = -1
-compiled_loss = jax.jit(batch_loss, static_argnums=0)
+compiled_loss = jax.jit(batch_loss)
 
 User = tuple[list[int], list[float], list[tuple[int, int]]]
 """Rated books, their stars, and shelf rows (book, state)."""
@@ -72,23 +72,23 @@ def loss_of(users: list[User], task: Task = NO_PRIORS, places: tuple[int, int] =
         return float(loss), np.asarray(sums)
 
 
-def plain_prior(user: User, book: int, value: Floats) -> float:
-    others = [(b, state) for b, state in user[2] if b != book]
+def plain_prior(user: User, book: int, value: Floats, left_out: int = EMPTY_PLACE) -> float:
+    others = [(b, state) for b, state in user[2] if b not in (book, left_out)]
     y = value[:, K + 2 :].reshape(7, 2, K + 1)
     total = sum(float(value[book, :K] @ y[b, state, :K] + y[b, state, K]) for b, state in others)
     return total / len(others) ** 0.5 if others else 0.0
 
 
 def left_out_by_refit(user: User, value: Floats) -> tuple[Floats, Floats]:
-    """Residual and variance of each rating by the posterior of the others: a system solved for each."""
+    """Residual and variance of each rating by the posterior of the others, as if its book were on no shelf either."""
     books, stars, _ = user
     q, mu = value[books, :K], value[books, K]
     noise = np.exp(2 * (SCALARS[0, 1] + value[books, K + 1]))
-    y = np.array(stars) - mu - [plain_prior(user, b, value) for b in books]
     kernel = q @ q.T + np.exp(2 * SCALARS[0, 0])
     residual, variance = np.empty(len(books)), np.empty(len(books))
     for i in range(len(books)):
         rest = np.arange(len(books)) != i
+        y = np.array(stars) - mu - [plain_prior(user, b, value, books[i]) for b in books]
         weights = np.linalg.solve(kernel[np.ix_(rest, rest)] + np.diag(noise[rest]), kernel[rest, i])
         residual[i] = y[i] - weights @ y[rest]
         variance[i] = kernel[i, i] + noise[i] - weights @ kernel[rest, i]
@@ -110,7 +110,7 @@ def test_packed_users_do_not_see_each_other() -> None:
 
 
 def test_padding_changes_nothing() -> None:
-    task = Task(K, 0.1, 0.5, 0.6, 0.7, 0.8)
+    task = Task(0.1, 0.5, 0.6, 0.7, 0.8)
     assert loss_of(USERS, task, (9, 12))[0] == pytest.approx(loss_of(USERS, task, (40, 30))[0], rel=1e-12)
     with jax.enable_x64(True):
         values = (jnp.asarray(table()), jnp.asarray(SCALARS))
@@ -124,7 +124,7 @@ def test_padding_changes_nothing() -> None:
 
 def test_the_priors_by_a_plain_loop() -> None:
     """Every rating pays a share 1 / n_j of its book's prior, every shelf row one of its state's."""
-    task, value = Task(K, 0.1, 0.5, 0.6, 0.7, 0.8), table()
+    task, value = Task(0.1, 0.5, 0.6, 0.7, 0.8), table()
     paid = 0.0
     for books, _, shelf in USERS:
         for book in books:
@@ -141,14 +141,14 @@ def test_the_shelf_prior_by_a_plain_loop() -> None:
     with jax.enable_x64(True):
         columns = gp_network.columns(jnp.asarray(value), K)
         y = columns.y[jnp.maximum(batch.shelf_book, 0), batch.shelf_state]
-        got = np.asarray(shelf_prior(columns.q[jnp.maximum(batch.book, 0)], y, batch))[0]
-    wanted = [plain_prior(user, book, value) for user in USERS for book in user[0]]
-    np.testing.assert_allclose(got[:9], wanted, rtol=1e-12)
-
-
-def direct(kernel: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    inverse = jnp.linalg.inv(kernel)
-    return jnp.einsum("...ij,...j->...i", inverse, y), jnp.diagonal(inverse, axis1=-2, axis2=-1)
+        place = jnp.maximum(batch.book, 0)
+        prior, without = (np.asarray(x)[0] for x in shelf_priors(columns.q[place], y, columns.y[place, 0], batch))
+    rated = [(user, book) for user in USERS for book in user[0]]
+    wanted = [plain_prior(user, book, value) for user, book in rated]
+    np.testing.assert_allclose(prior[:9], wanted, rtol=1e-12)
+    for x, (user_x, book_x) in enumerate(rated):
+        lost = [plain_prior(u, b, value) - plain_prior(u, b, value, book_x) if u is user_x else 0.0 for u, b in rated]
+        np.testing.assert_allclose(without[x, :9], lost, atol=1e-12)
 
 
 @pytest.mark.parametrize(("double", "tolerance"), [(True, 1e-10), (False, 4e-6)])
@@ -158,19 +158,20 @@ def test_the_gradient_of_the_inverse_is_autodiff_s(double: bool, tolerance: floa
     noise = np.exp(0.2 * rng.normal(size=(4, 16)))
     y, weights = rng.normal(size=(4, 16)), rng.normal(size=(2, 4, 16))
 
-    def through(solve: Any) -> Any:
+    def through(inverted: Any) -> Any:
         def loss(q: jax.Array, noise: jax.Array, y: jax.Array) -> jax.Array:
             kernel = q @ jnp.swapaxes(q, -1, -2) + 0.25 + noise[..., None] * jnp.eye(16, dtype=q.dtype)
-            alpha, d = solve(kernel, y)
+            A = inverted(kernel)
+            alpha, d = jnp.einsum("...ij,...j->...i", A, y), jnp.diagonal(A, axis1=-2, axis2=-1)
             return jnp.sum(weights[0].astype(q.dtype) * alpha / d) + jnp.sum(weights[1].astype(q.dtype) * jnp.log(d))
 
         return jax.jit(jax.grad(loss, argnums=(0, 1, 2)))
 
     with jax.enable_x64(True):
         arguments = (q, noise, y)
-        truth = through(direct)(*arguments)
+        truth = through(jnp.linalg.inv)(*arguments)
         given = arguments if double else tuple(jnp.asarray(x, jnp.float32) for x in arguments)
-        for got, wanted in zip(through(inverse_solve)(*given), truth, strict=True):
+        for got, wanted in zip(through(inverse)(*given), truth, strict=True):
             assert got.dtype == (np.float64 if double else np.float32)
             assert np.abs(got - wanted).max() <= tolerance * np.abs(wanted).max()
 
@@ -180,16 +181,14 @@ def test_the_gradient_of_the_inverse_need_not_be_symmetric() -> None:
     rng = np.random.default_rng(1)
     root = rng.normal(size=(6, 6))
     with jax.enable_x64(True):
-        kernel, y, g = jnp.asarray(root @ root.T + np.eye(6)), jnp.asarray(rng.normal(size=6)), rng.normal(size=(2, 6))
-        got = jax.vjp(inverse_solve, kernel, y)[1]((jnp.asarray(g[0]), jnp.asarray(g[1])))
-        wanted = jax.vjp(direct, kernel, y)[1]((jnp.asarray(g[0]), jnp.asarray(g[1])))
-        for one, other in zip(got, wanted, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
-    assert np.abs(got[0] - got[0].T).max() > 1e-3
+        kernel, g = jnp.asarray(root @ root.T + np.eye(6)), jnp.asarray(rng.normal(size=(6, 6)))
+        (got,), (wanted,) = jax.vjp(inverse, kernel)[1](g), jax.vjp(jnp.linalg.inv, kernel)[1](g)
+        np.testing.assert_allclose(got, wanted, rtol=1e-10, atol=1e-12)
+    assert np.abs(got - got.T).max() > 1e-3
 
 
 def test_float32_gradients_of_the_loss_are_those_of_float64() -> None:
-    task, values = Task(K, 0.1, 0.5, 0.6, 0.7, 0.8), (table(), SCALARS)
+    task, values = Task(0.1, 0.5, 0.6, 0.7, 0.8), (table(), SCALARS)
     gradient = jax.jit(jax.grad(lambda v, b, c: batch_loss(task, c, v, b)[0]))
     single = gradient(tuple(jnp.asarray(x, jnp.float32) for x in values), packed(USERS), jnp.float32(3.5))
     with jax.enable_x64(True):
