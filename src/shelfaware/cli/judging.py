@@ -99,25 +99,39 @@ def _put_board(board: dict[str, Any]) -> None:
 def plot(
     folder: Annotated[Path, typer.Argument(metavar="MODEL|DIR", help="A model folder or a dataset folder.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the pictures, PNG and SVG.")],
+    factors: Annotated[
+        str, typer.Option("--factors", metavar="K,K,...", help="Of a dataset: fit --model at these widths and draw its MSE.")
+    ] = "",
+    model: Annotated[str, typer.Option("--model", help="The model to fit at each of --factors.")] = "gp",
 ) -> None:
     """Draw what there is to see: learning curve, error by activity and calibration of a model; ratings of a dataset."""
-    from shelfaware.evaluation.pictures import dataset_pictures, model_pictures
+    from shelfaware.evaluation.pictures import dataset_pictures, factors_picture, model_pictures
     from shelfaware.models.folder import MANIFEST
 
     if (folder / MANIFEST).exists():
         from shelfaware.models.folder import load_model
 
-        model = load_model(folder)
-        origin = model.origin
+        loaded = load_model(folder)
+        origin = loaded.origin
         dataset = folder / origin.dataset if origin.dataset else None
         held = load_with_holdout(folder, dataset) if dataset and dataset.exists() and origin.holdout != "none" else None
-        paths = model_pictures(*held, out) if held else model_pictures(model, None, out)
+        paths = model_pictures(*held, out) if held else model_pictures(loaded, None, out)
     else:
         from shelfaware.data.dataset import load
 
-        paths = dataset_pictures(load(folder), out)
+        data = load(folder)
+        paths = factors_picture(data, model, _widths(factors), out) if factors else dataset_pictures(data, out)
     for path in paths:
         note(str(path))
+
+
+def _widths(text: str) -> list[int]:
+    from shelfaware.errors import ModelError
+
+    widths = text.split(",")
+    if not all(width.isascii() and width.isdigit() and 0 < int(width[:6]) <= 4096 for width in widths):
+        raise ModelError(f"--factors takes whole numbers from 1 to 4096, such as 4,16,64, not {text!r}")
+    return sorted({int(width) for width in widths})
 
 
 def load_with_holdout(model: Path, dataset: Path) -> tuple["Model", "Interactions"]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from shelfaware.data.dataset import describe
 from shelfaware.data.interactions import Interactions
-from shelfaware.evaluation import calibration, plots
+from shelfaware.data.splits import split
+from shelfaware.errors import ModelError
+from shelfaware.evaluation import calibration, metrics, plots
 from shelfaware.evaluation.protocol import deciles, forecasts
 from shelfaware.models.base import Model, RatingModel
+from shelfaware.models.registry import create
 
 
 def dataset_pictures(data: Interactions, out: Path) -> list[Path]:
@@ -45,6 +49,25 @@ def model_pictures(model: Model, test: Interactions | None, out: Path) -> list[P
         curve, bins = calibration.coverage_curve(*judged, groups=held.test.user_index), calibration.reliability(*judged)
         paths += plots.save(plots.calibration(curve, bins, subtitle), out / "calibration")
     return paths
+
+
+def factors_picture(
+    data: Interactions, name: str, factors: Sequence[int], out: Path, holdout: str = "random:0.1"
+) -> list[Path]:
+    """MSE on what is held out against the width of the vectors: the original's sweep of k. Fits one model a width."""
+    train, test = split(data, holdout)
+    errors = []
+    for width in factors:
+        model = create(name, {"factors": width}).fit(train)
+        if not isinstance(model, RatingModel):
+            raise ModelError(f"{name} predicts no stars, so it has no error to draw")
+        held = forecasts(model, test.ratings())
+        squared = metrics.squared_errors(held.test.stars, held.clipped)
+        errors.append(metrics.bootstrap_mean(squared, groups=held.test.user_index))
+    subtitle = (
+        f"{name} on {len(held.test):,} held-out {_simulated(data.simulated)}ratings ({holdout}), with 95\u00a0% intervals"
+    )
+    return plots.save(plots.mse_against_factors(factors, errors, subtitle), out / "mse-against-factors")
 
 
 def _simulated(simulated: bool) -> str:

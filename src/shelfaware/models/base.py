@@ -161,7 +161,7 @@ class Model(ABC):
         return [(books.ids.id_of(i), float(cosine[i])) for i in order]
 
     def derived(self, build: Callable[[dict[str, AnyArray]], T]) -> T:
-        """What `build` makes of the arrays, made once: the form that scoring needs, such as float64."""
+        """What the model's one `build` makes of the arrays, made once: the form that scoring needs, such as float64."""
         if self._derived is None or self._derived[0] is not self.arrays:
             self._derived = (self.arrays, build(self.arrays))
         made: T = self._derived[1]

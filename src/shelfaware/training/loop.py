@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from shelfaware.errors import TrainingError
 from shelfaware.training import checkpoint
 from shelfaware.training.history import EpochRecord, History, Scores
@@ -103,7 +105,7 @@ def _one_epoch(learner: Learner, progress: Progress, run: Run) -> None:
     """Advances `progress` by one epoch, at a lower rate if the loss stops being a number."""
     started = time.perf_counter()
     state, scores = learner.train_epoch(progress.state, progress.epoch, progress.rate)
-    while not math.isfinite(scores.loss):
+    while not (math.isfinite(scores.loss) and _finite(state)):
         if progress.history.rollbacks == MAX_ROLLBACKS:
             raise TrainingError(
                 f"the loss of epoch {progress.epoch + 1} is not a finite number, even at {progress.rate:g} of the learning "
@@ -121,6 +123,13 @@ def _one_epoch(learner: Learner, progress: Progress, run: Run) -> None:
     progress.history.records.append(record)
     if run.on_epoch:
         run.on_epoch(record)
+
+
+def _finite(state: State) -> bool:
+    """Whether every number of a state is finite: a last step can spoil parameters after the loss was taken."""
+    import jax
+
+    return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(state))
 
 
 def _out_of_patience(history: History, patience: int | None) -> bool:
