@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import polars as pl
 
 from shelfaware.arrays import AnyArray, Floats, Mask
 from shelfaware.errors import EvaluationError
@@ -80,12 +81,10 @@ def reliability(
 
 def error_rank_correlation(errors: AnyArray, deviation: AnyArray) -> float | None:
     """Spearman's rank correlation of |error| with the deviation, over pairs; None where either is constant."""
-    from scipy.stats import spearmanr
-
     size, deviation = np.abs(finite(errors, "errors")), finite(deviation, "deviations", len(errors))
     if len(size) < 2 or np.ptp(size) == 0 or np.ptp(deviation) == 0:
         return None
-    return float(spearmanr(size, deviation).statistic)
+    return float(pl.select(pl.corr(pl.Series(size), pl.Series(deviation), method="spearman")).item())
 
 
 def large_error_auc(errors: AnyArray, deviation: AnyArray, threshold: float = 1.0) -> float | None:
@@ -95,13 +94,12 @@ def large_error_auc(errors: AnyArray, deviation: AnyArray, threshold: float = 1.
 
     None where no error or every error is large, or the deviation is constant.
     """
-    from scipy.stats import rankdata
-
     large, deviation = np.abs(finite(errors, "errors")) > threshold, finite(deviation, "deviations", len(errors))
     n_large, n_small = int(large.sum()), int((~large).sum())
     if not n_large or not n_small or np.ptp(deviation) == 0:
         return None
-    return float((rankdata(deviation)[large].sum() - n_large * (n_large + 1) / 2) / (n_large * n_small))
+    ranks = pl.Series(deviation).rank("average").to_numpy()
+    return float((ranks[large].sum() - n_large * (n_large + 1) / 2) / (n_large * n_small))
 
 
 def _quantile(level: float) -> float:

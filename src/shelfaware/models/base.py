@@ -24,7 +24,7 @@ from shelfaware.training.loop import Run
 
 T = TypeVar("T")
 
-BLOCK_CELLS = 4_000_000
+BLOCK_CELLS = 500_000
 """Cells of a dense readers x books block: memory stays bounded whatever the number of readers."""
 
 

@@ -22,7 +22,7 @@ from shelfaware.arrays import Floats, Mask, Positions
 from shelfaware.data.interactions import READ
 from shelfaware.models.readers import Readers
 
-CELLS = 2_000_000
+CELLS = 250_000
 """Numbers in the largest array of a chunk of readers."""
 
 

@@ -19,6 +19,7 @@ sparse scenes, GS-Scale, arXiv 2509.15645.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -62,10 +63,8 @@ def rates_of(learning_rates: Floats) -> Rates:
 
 def _backward_sum(rate: Floats, decay: float) -> Floats:
     """X(s) = decay (rate_{s+1} + X(s+1)), X(T) = 0 [T + 1]."""
-    from scipy.signal import lfilter
-
-    backward = lfilter([decay], [1.0, -decay], rate[::-1])  # [T]
-    return np.concatenate([np.asarray(backward, np.float64)[::-1], [0.0]])
+    backward = accumulate(rate[::-1].tolist(), lambda later, lr: decay * (lr + later), initial=0.0)
+    return np.fromiter(backward, np.float64, len(rate) + 1)[::-1]
 
 
 def catch_up(rows: Rows, step: Array, rates: Rates) -> Rows:
