@@ -60,14 +60,24 @@ def networks(dataset: Path) -> list[Figure]:
     train, _ = shelfaware.split(shelfaware.load(dataset), "notebook")
     figures = []
     for name, factors in itertools.product(("gmf", "gmf:notebook"), (16, 99)):
-        models: list[Any] = [create(name, {"seed": seed, "factors": factors}).fit(train) for seed in DRAWS]
-        dead = sum(bool(output_deviation(model, train) < DEAD_DEVIATION) for model in models)
-        redraws = sum(model.history.redraws for model in models)
+        fits = [fate(create(name, {"seed": seed, "factors": factors}), train) for seed in DRAWS]
+        dead, thrown_away = (sum(counts) for counts in zip(*fits, strict=True))
         figures += [
             Figure(f"{name}, {factors} factors: dead networks returned, of 20", [dead], None, 0, seeds=DRAWS),
-            Figure(f"{name}, {factors} factors: dead draws thrown away", [redraws], seeds=DRAWS),
+            Figure(f"{name}, {factors} factors: dead draws thrown away", [thrown_away], seeds=DRAWS),
         ]
     return figures
+
+
+def fate(model: Any, train: Interactions) -> tuple[bool, int]:
+    """Whether the fit returned a dead network, and the dead draws it threw away; a fit that gives up returns nothing."""
+    from shelfaware.models.gmf import DeadNetworkError
+
+    try:
+        model.fit(train)
+    except DeadNetworkError as death:
+        return False, death.history.redraws
+    return output_deviation(model, train) < DEAD_DEVIATION, model.history.redraws
 
 
 def output_deviation(model: GMF, train: Interactions) -> float:
