@@ -61,11 +61,11 @@ class GP(RatingModel):
 
     name: ClassVar[str] = "gp"
 
-    factors: int = 64
+    factors: int = 32
     epochs: int = 15
     learning_rate: float = 2e-2
-    batch_blocks: int = 32
-    block_size: int = 64
+    batch_blocks: int = 64
+    block_size: int = 32
     weight_decay: float = 0.0
     vector_deviation: float = 0.058
     shelf_deviation: float = 0.2

@@ -76,7 +76,9 @@ class GPLearner:
         row = np.where(ratings.row == EMPTY, EMPTY, self.rated[ratings.row] if len(self.rated) else EMPTY)
         book = np.where(row == EMPTY, EMPTY, readers.book_index[row])
         shelf_book = np.where(shelves.row == EMPTY, EMPTY, readers.book_index[shelves.row])
-        by_step = [x.reshape(self.n_steps, config.batch_blocks, -1) for x in (book, shelf_book)]
+        packed = np.zeros(len(readers.book_index) + 1, np.float32)  # by row of `readers`; the last is that of an empty place
+        packed[shelves.row[shelves.row != EMPTY]] = 1.0
+        by_step = [x.reshape(self.n_steps, config.batch_blocks, -1).astype(np.int32) for x in (book, shelf_book)]
         rows, (place, shelf_place) = _books_of_steps(by_step, self.n_books)
         shape = (self.n_steps, config.batch_blocks, -1)
         return np.arange(1, self.n_steps + 1, dtype=np.int32) + epoch * self.n_steps, gp_network.Batch(
@@ -84,6 +86,7 @@ class GPLearner:
             place,
             np.where(row == EMPTY, 0.0, readers.stars[row]).astype(np.float32).reshape(shape),
             ratings.owner.reshape(shape),
+            packed[row].reshape(shape),
             self.n_ratings[book].reshape(shape),
             shelf_place,
             np.where(shelves.row == EMPTY, 0, readers.shelf[shelves.row]).reshape(shape),
@@ -107,12 +110,14 @@ class GPLearner:
 
 def _books_of_steps(places: list[Indices], n_books: int) -> tuple[Indices, list[Indices]]:
     """The books of each step, each once [steps, c], and `places` [steps, blocks, n] of books as places among them."""
-    steps = [np.unique(np.concatenate([x[i].ravel() for x in places])) for i in range(len(places[0]))]
-    steps = [books[books != EMPTY] for books in steps]
-    size = min(n_books, sum(x[0].size for x in places))
-    rows = np.full((len(steps), size), n_books, np.int32)
-    found = [np.full(x.shape, EMPTY, np.int32) for x in places]
-    for i, books in enumerate(steps):
+    n_steps, size = len(places[0]), sum(x[0].size for x in places)
+    if n_books <= size:  # as many rows as there are books: no need to look who is there
+        return np.tile(np.arange(n_books, dtype=np.int32), (n_steps, 1)), places
+    rows = np.full((n_steps, size), n_books, np.int32)
+    found = [np.empty(x.shape, np.int32) for x in places]
+    for i in range(n_steps):
+        books = np.unique(np.concatenate([x[i].ravel() for x in places]))
+        books = books[books != EMPTY]
         rows[i, : len(books)] = books
         for x, out in zip(places, found, strict=True):
             out[i] = np.where(x[i] == EMPTY, EMPTY, np.searchsorted(books, x[i]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -75,6 +76,8 @@ def train(learner: Learner, run: Run, *, identity: str, patience: int | None, ma
     `identity` names settings and data, so that a checkpoint of another run is refused. A dead state is drawn again, at
     most `max_redraws` times; the last one is returned dead, for the caller to refuse.
     """
+    # One thread: XLA's own gain nothing on steps this small, and on shared cores they wait for each other.
+    os.environ.setdefault("PJRT_NPROC", "1")
     progress = _begin(learner, run, identity)
     saved = time.monotonic()
     with watching() as interrupted:

@@ -7,6 +7,7 @@ each into the open block or the next; who comes after the last block waits for a
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,16 +71,15 @@ class Packing:
 
     def _assign(self, users: Positions) -> tuple[Positions, Positions]:
         """The block of each user and their rank in it, in order of arrival."""
-        counts = [np.minimum(lists.size[users], places).tolist() for lists, places in zip(self.lists, self.places, strict=True)]
-        block, rank = np.empty(len(users), np.int64), np.empty(len(users), np.int64)
-        current, members, used = 0, 0, [0] * len(counts)
-        for i, wanted in enumerate(zip(*counts, strict=True)):
-            if any(u + w > p for u, w, p in zip(used, wanted, self.places, strict=True)):
-                current, members, used = current + 1, 0, [0] * len(counts)
-            used = [u + w for u, w in zip(used, wanted, strict=True)]
-            block[i], rank[i] = current, members
-            members += 1
-        return block, rank
+        counts = [np.minimum(lists.size[users], places) for lists, places in zip(self.lists, self.places, strict=True)]
+        totals = [np.concatenate([[0], np.cumsum(count)]).tolist() for count in counts]  # rows of the users before each
+        starts = [0]
+        while starts[-1] < len(users):
+            first = starts[-1]
+            ends = (bisect_right(t, t[first] + p, first) - 1 for t, p in zip(totals, self.places, strict=True))
+            starts.append(min(ends))
+        block = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        return block, np.arange(len(users)) - np.array(starts)[block]
 
 
 def _fill(
