@@ -92,7 +92,7 @@ def rating_histogram(values: AnyArray, shares: AnyArray, subtitle: str) -> Figur
 def error_by_activity(models: Mapping[str, Sequence[Decile]], subtitle: str, *, of: Literal["user", "book"]) -> Figure:
     """MSE by tenths of the test ratings, from the least to the most active user (or most rated book).
 
-    `models`: up to four, by name; the title speaks of the first. A point stands at the middle of its tenth's range.
+    `models`: up to four, by name; the title says whether the first is ahead of a second. A point stands at the middle of its tenth's range.
     """
     if not 1 <= len(models) <= len(SERIES):
         raise EvaluationError(f"{len(models)} models do not fit one plot; name 1 to {len(SERIES)}")
@@ -186,8 +186,11 @@ def _percent(share: float, decimals: int = 0) -> str:
 
 
 def _activity_finding(models: Mapping[str, Sequence[Decile]], of: Literal["user", "book"]) -> str:
-    """Speaks of a change only where the intervals of the first and last tenth are apart."""
+    """That the first of two models is ahead in every tenth; else of a change, where the first and last tenth are apart."""
     name, deciles = next(iter(models.items()))
+    if len(models) == 2 and all(ours.mean.high < theirs.mean.mean for ours, theirs in zip(*models.values(), strict=True)):
+        however = {"user": "however much you rate", "book": "however often a book is rated"}[of]
+        return f"{name} errs less than {[*models][1]}, {however}"
     first, last = deciles[0].mean, deciles[-1].mean
     who = "we guess" if len(models) == 1 else f"{name} guesses"
     more = {"user": f"The more you rate, the {{}} {who}", "book": f"The more a book is rated, the {{}} {who} it"}[of]
