@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,9 +38,5 @@ def main(arguments: list[str] | None = None) -> None:
     except ShelfawareError as error:
         sys.stderr.write(f"shelfaware: {error}\n")
         sys.exit(128 + getattr(error, "signal_number", -126))
-    except BrokenPipeError:
-        # Whoever read the output has enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -101,16 +101,16 @@ def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Intera
     from shelfaware.errors import DataError, ModelError
     from shelfaware.models.registry import create
 
-    if preset and name not in ("gmf", "gp"):
-        raise ModelError(f"the preset notebook is of gmf, not of {name}")
-    if settings.get("shelves") and not data.has_shelves:
+    kind, shelves = name.partition(":")[0], settings.get("shelves")
+    if preset:
+        if kind not in ("gmf", "gp"):
+            raise ModelError(f"the preset notebook is of gmf, not of {name}")
+        name = kind = "gmf:notebook"
+    if shelves and not data.has_shelves:
         raise DataError("this dataset has no shelf states; leave out --shelves")
-    if not settings.get("shelves", True) and name.partition(":")[0] != "gp":
+    if shelves is False and kind != "gp":
         raise ModelError(f"--no-shelves is a setting of gp, not of {name}")
-    settings = {**settings}
-    if settings.get("shelves") and name.partition(":")[0] != "gp":
-        settings.pop("shelves")
-    return create("gmf:notebook" if preset else name, settings)
+    return create(name, {key: value for key, value in settings.items() if key != "shelves" or kind == "gp"})
 
 
 def _validation(model: "Model", share: float | None) -> float:

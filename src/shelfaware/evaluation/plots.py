@@ -92,7 +92,8 @@ def rating_histogram(values: AnyArray, shares: AnyArray, subtitle: str) -> Figur
 def error_by_activity(models: Mapping[str, Sequence[Decile]], subtitle: str, *, of: Literal["user", "book"]) -> Figure:
     """MSE by tenths of the test ratings, from the least to the most active user (or most rated book).
 
-    `models`: up to four, by name; the title says whether the first is ahead of a second. A point stands at the middle of its tenth's range.
+    `models`: up to four, by name; the title says whether the first is ahead of a second.
+    A point stands at the middle of its tenth's range.
     """
     if not 1 <= len(models) <= len(SERIES):
         raise EvaluationError(f"{len(models)} models do not fit one plot; name 1 to {len(SERIES)}")
