@@ -58,6 +58,7 @@ def packed(users: list[User], places: tuple[int, int] = (12, 16)) -> Batch:
         filled([book for book, _, _ in rated], n, EMPTY_PLACE),
         filled([stars for _, stars, _ in rated], n, 0.0),
         filled([owner for _, _, owner in rated], n, EMPTY_PLACE),
+        filled([float(any(b == book for book, _ in users[o][2])) for b, _, o in rated], n, 0.0),
         np.full((1, n), 2.0),
         filled([book for book, _, _ in shelved], m, EMPTY_PLACE),
         filled([state for _, state, _ in shelved], m, 0),
@@ -220,6 +221,19 @@ def test_batches_hold_the_data(learner: GPLearner, planted: Interactions) -> Non
     shelved = np.bincount(planted.book_index, minlength=40)
     assert (np.asarray(batch.n_shelved)[step, block, place] == shelved[book]).all()
     assert set(np.unique(batch.shelf_state)) == {0, 1}
+
+
+@pytest.mark.parametrize(("block_size", "all_packed"), [(16, True), (4, False)])
+def test_a_place_knows_whether_its_book_is_among_the_packed_shelves(
+    planted: Interactions, block_size: int, all_packed: bool
+) -> None:
+    """A user with more shelf rows than places gives some of them."""
+    model = GP(factors=K, epochs=1, block_size=block_size, batch_blocks=4)
+    _, batch = GPLearner(model, Readers.of(planted), np.full(40, 3.5), 3.5, lambda *_: None).batches(0)
+    mine = batch.owner[..., :, None] == batch.shelf_owner[..., None, :]
+    packed = (mine & (batch.book[..., :, None] == batch.shelf_book[..., None, :])).any(-1)
+    assert (batch.shelved == packed).all()
+    assert (packed.sum() == (batch.owner >= 0).sum()) == all_packed
 
 
 def test_rates_rise_for_a_tenth_and_fall_to_nothing(learner: GPLearner) -> None:

@@ -31,7 +31,7 @@ def test_settings_are_of_their_kind() -> None:
     assert isinstance(model, GP)
     assert (model.factors, model.learning_rate, model.shelves, model.patience) == (8, 1.0, None, 3)
     assert type(model.learning_rate) is float
-    assert GP().factors == 64
+    assert GP().factors == 32
 
 
 @pytest.mark.parametrize(
