@@ -62,7 +62,7 @@ class GP(RatingModel):
     name: ClassVar[str] = "gp"
 
     factors: int = 32
-    epochs: int = 15
+    epochs: int = 10
     learning_rate: float = 2e-2
     batch_blocks: int = 64
     block_size: int = 32
