@@ -77,6 +77,6 @@ def machine() -> dict[str, Any]:
         "cpu": cpu.partition(": ")[2],
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "os": f"{platform.freedesktop_os_release()['PRETTY_NAME']}, Linux {platform.release()}",
+        "os": platform.freedesktop_os_release()["PRETTY_NAME"],
         "load": round(os.getloadavg()[1], 2),
     }

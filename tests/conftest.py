@@ -60,7 +60,7 @@ def planted_split(planted: Interactions) -> Split:
 
 
 SMALL: dict[str, dict[str, Any]] = {
-    "gp": {"factors": 4, "block_size": 16, "batch_blocks": 8, "epochs": 10},
+    "gp": {"factors": 4, "block_size": 16, "batch_size": 128, "epochs": 10},
     "gmf": {"factors": 4, "epochs": 5, "batch_size": 64},
 }
 

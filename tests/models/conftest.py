@@ -14,7 +14,7 @@ from shelfaware.models.ease import EASE
 from shelfaware.models.gmf import GMF
 from shelfaware.models.gp import GP
 
-SMALL = {"factors": 4, "block_size": 16, "batch_blocks": 8}
+SMALL = {"factors": 4, "block_size": 16, "batch_size": 128}
 MAKERS: dict[str, Callable[[int], Model]] = {
     "mean": lambda seed: Mean(seed=seed),
     "bias": lambda seed: Bias(seed=seed),

@@ -244,7 +244,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "factors": 3,
         "epochs": 9,
         "learning_rate": 5e-3,
-        "batch_blocks": 4,
+        "batch_size": 64,
         "block_size": 8,
         "shelves": False,
     },

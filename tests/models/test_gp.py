@@ -199,7 +199,7 @@ def test_it_finds_the_planted_taste(planted_split: Split) -> None:
     train, test = planted_split
     error = {}
     pairs = test.user_index, test.book_index
-    for name, model in (("bias", Bias()), ("gp", GP(factors=4, block_size=16, batch_blocks=8, vector_deviation=0.3))):
+    for name, model in (("bias", Bias()), ("gp", GP(factors=4, block_size=16, batch_size=128, vector_deviation=0.3))):
         forecast = model.fit(train).forecast(model.readers, *pairs)
         error[name] = np.mean((train.scale.clip(forecast.stars) - test.stars) ** 2)
     assert error["gp"] < 0.7 * error["bias"]
@@ -209,7 +209,7 @@ def test_it_finds_the_planted_taste(planted_split: Split) -> None:
 
 def test_validation_is_watched_and_the_best_epoch_kept(planted_split: Split) -> None:
     train, test = planted_split
-    model = GP(factors=4, epochs=6, block_size=16, batch_blocks=8, patience=3).fit(train, test)
+    model = GP(factors=4, epochs=6, block_size=16, batch_size=128, patience=3).fit(train, test)
     assert len(model.history.validation_mse) == len(model.history.records)
     best = int(np.argmin(model.history.validation_mse))
     assert model.history.best_epoch == best + 1

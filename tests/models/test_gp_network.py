@@ -201,7 +201,7 @@ def test_float32_gradients_of_the_loss_are_those_of_float64() -> None:
 
 @pytest.fixture
 def learner(planted: Interactions) -> GPLearner:
-    model = GP(factors=K, epochs=3, block_size=16, batch_blocks=4, shelves=True)
+    model = GP(factors=K, epochs=3, block_size=16, batch_size=64, shelves=True)
     return GPLearner(model, Readers.of(planted), np.full(40, 3.5), 3.5, lambda *_: None)
 
 
@@ -228,7 +228,7 @@ def test_a_place_knows_whether_its_book_is_among_the_packed_shelves(
     planted: Interactions, block_size: int, all_packed: bool
 ) -> None:
     """A user with more shelf rows than places gives some of them."""
-    model = GP(factors=K, epochs=1, block_size=block_size, batch_blocks=4)
+    model = GP(factors=K, epochs=1, block_size=block_size, batch_size=4 * block_size)
     _, batch = GPLearner(model, Readers.of(planted), np.full(40, 3.5), 3.5, lambda *_: None).batches(0)
     mine = batch.owner[..., :, None] == batch.shelf_owner[..., None, :]
     packed = (mine & (batch.book[..., :, None] == batch.shelf_book[..., None, :])).any(-1)

@@ -275,7 +275,7 @@ def test_the_version_is_of_every_fitted_number(fitted: Fitted, planted_split: Sp
 FIT = """
 import sys, shelfaware
 data = shelfaware.load(sys.argv[1])
-shelfaware.GP(shelves=True, epochs=10, factors=4, block_size=16, batch_blocks=8).fit(data).save(sys.argv[2])
+shelfaware.GP(shelves=True, epochs=10, factors=4, block_size=16, batch_size=128).fit(data).save(sys.argv[2])
 """
 
 

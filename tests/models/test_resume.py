@@ -25,7 +25,7 @@ from shelfaware.training.loop import Run
 
 EPOCHS = 4
 MODELS: dict[str, Model] = {
-    "gp": GP(factors=4, epochs=EPOCHS, block_size=16, batch_blocks=8),
+    "gp": GP(factors=4, epochs=EPOCHS, block_size=16, batch_size=128),
     "gmf": GMF(factors=4, epochs=EPOCHS, batch_size=64),
 }
 
@@ -86,7 +86,7 @@ model = {model}(factors=4, epochs={epochs}, {settings})
 model.fit(Interactions.from_frame(pl.read_parquet(table)), run=loop.Run(kill, path, resume=True))
 print(model.version)
 """
-SETTINGS = {"gp": "block_size=16, batch_blocks=8", "gmf": "batch_size=64"}
+SETTINGS = {"gp": "block_size=16, batch_size=128", "gmf": "batch_size=64"}
 
 
 @pytest.mark.parametrize("name", ["gp", pytest.param("gmf", marks=pytest.mark.slow)])

@@ -12,7 +12,7 @@ from shelfaware.cli.showing import SIMULATED, console, note, number, put_json, p
 if TYPE_CHECKING:
     from shelfaware.models.base import Model
     from shelfaware.models.readers import Readers
-    from shelfaware.recommending.answer import Recommendation
+    from shelfaware.recommending.answer import Recommendation, Why
     from shelfaware.recommending.strangers import Unmatched
 
 Ratings = Annotated[
@@ -44,6 +44,8 @@ def predict(
     else:
         predicted = predict_pairs(_knowing(loaded, model, dataset), pairs)
     write_predictions(predicted, out)
+    if loaded.simulated:
+        note(SIMULATED)
     note(f"{len(predicted):,} predictions are in {out}")
 
 
@@ -132,18 +134,18 @@ def _put_books(books: "list[Recommendation]", why: bool) -> None:
     ]
     put_table("To read next", (">", "title", "authors", ">stars", ">give or take"), rows)
     for place, book in enumerate(books if why else [], 1):
-        if book.why is None:
-            continue
-        console().print(f"{place}. [bold]{book.title}[/]: {book.why.base:.2f} as its readers rate it", soft_wrap=True)
-        if book.why.shelves:
-            console().print(f"   {book.why.shelves:+.2f} from the books you have taken up", soft_wrap=True)
-        for share in book.why.books[:3]:
-            console().print(
-                f"   {share.share:+.2f} because you gave {share.stars:g} to [italic]{share.title}[/]", soft_wrap=True
-            )
-        rest = book.why.books[3:]
-        if rest:
-            console().print(f"   {sum(share.share for share in rest):+.2f} from {len(rest)} other books", soft_wrap=True)
+        if book.why is not None:
+            console().print(f"{place}. {_reasons(book.title, book.why)}", soft_wrap=True, markup=False)
+
+
+def _reasons(title: str, why: "Why") -> str:
+    """The sum in words: base, shelves, the three largest shares and the rest."""
+    lines = [f"{title}: {why.base:.2f} as its readers rate it", f"{why.shelves:+.2f} from the books you have taken up"]
+    lines += [f"{share.share:+.2f} because you gave {share.stars:g} to {share.title}" for share in why.books[:3]]
+    rest = why.books[3:]
+    if rest:
+        lines.append(f"{sum(share.share for share in rest):+.2f} from {len(rest)} other books")
+    return "\n   ".join(lines)
 
 
 def _note_unmatched(reader: "Readers", unmatched: "list[Unmatched]") -> None:
@@ -151,8 +153,7 @@ def _note_unmatched(reader: "Readers", unmatched: "list[Unmatched]") -> None:
 
     note(known_share(reader, unmatched))
     for one in unmatched[:10]:
-        near = f"; did you mean {' or '.join(repr(title) for title in one.suggestions)}?" if one.suggestions else ""
-        note(f"  line {one.line}: {one.book!r} is not in the catalogue{near}")
+        note(f"  line {one.line}: {one.reason}")
 
 
 VERBS = (predict, recommend, similar)

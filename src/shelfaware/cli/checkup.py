@@ -8,12 +8,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-NEEDED = ("jax", "matplotlib", "numpy", "polars", "rapidfuzz", "rich", "safetensors", "scipy", "typer")
+MODULES = ("jax", "matplotlib", "numpy", "polars", "rapidfuzz", "rich", "safetensors", "scipy", "stdnum", "typer")
+NEEDED = {"python-stdnum" if module == "stdnum" else module: module for module in MODULES}
+"""What `pip install` calls a library, and what `import` does."""
 
 
 def checkup() -> dict[str, Any]:
     """Versions, devices that JAX sees, cores, whether this folder can be written, and what is missing."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name, module in NEEDED.items() if importlib.util.find_spec(module) is None]
     facts: dict[str, Any] = {
         "shelfaware": importlib.metadata.version("shelfaware"),
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",

@@ -73,6 +73,8 @@ def compare(
 
 
 def _put_board(board: dict[str, Any]) -> None:
+    from rich.text import Text
+
     columns = {
         "mse": (">MSE", 3, min),
         "ndcg_at_10": (">nDCG A", 3, max),
@@ -89,9 +91,8 @@ def _put_board(board: dict[str, Any]) -> None:
     shown = []
     for row in sorted(rows, key=lambda row: (row["mse"] is None, row["mse"] or -(row["ndcg_at_10"] or 0))):
         cells = [number(row[key], decimals) for key, (_, decimals, _) in columns.items()]
-        marked = [
-            f"[bold]{c}[/]" if row[k] is not None and row[k] == best[k] else c for k, c in zip(columns, cells, strict=True)
-        ]
+        bold = [row[key] is not None and row[key] == best[key] for key in columns]
+        marked = [Text(cell, style="bold" if best_one else "") for cell, best_one in zip(cells, bold, strict=True)]
         shown.append((row["model"], *marked))
     put_table(f"Held out: {board['holdout']}", ("model", *(name for name, _, _ in columns.values())), shown)
 

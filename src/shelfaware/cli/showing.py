@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 SIMULATED = "These ratings are simulated: they show how the program works, and no person's taste."
 
@@ -30,13 +31,14 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def put_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table whose first column is words; a column whose name starts with `>` holds numbers."""
+def put_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """A table of text as it is: no title can style it. A column whose name starts with `>` holds numbers."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
-        title=title,
+        title=Text(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -46,7 +48,7 @@ def put_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]])
     for name in columns:
         table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     console().print(table)
 
 

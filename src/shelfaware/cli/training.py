@@ -30,7 +30,7 @@ def train(
     patience: Annotated[int | None, typer.Option(min=1, help="Stop after so many epochs without better validation.")] = None,
     factors: Annotated[int | None, typer.Option(min=1, max=4096, help="Width of the vectors.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=10_000, help="Passes over the ratings.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Ratings of a step (gmf).")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Ratings of a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, max=100, help="Adam's rate at its peak.")] = None,
     weight_decay: Annotated[float | None, typer.Option(min=0, max=1e6, help="Decay of the vectors.")] = None,
     dropout: Annotated[float | None, typer.Option(min=0, max=0.99, help="Share of elements dropped (gmf).")] = None,
@@ -57,7 +57,7 @@ def train(
     settings = {name: value for name, value in given.items() if value is not None} | {"seed": seed}
     data = load(dataset)
     made: Model = _made(model, preset, settings, data)
-    origin = _origin(data, dataset, out, holdout)
+    origin = _origin(data, dataset, out, (holdout, seed))
     fitted, metrics = _fitted(made, data, dataclasses.replace(origin, validation=_validation(made, validation)), out, resume)
     fitted.save(out, metrics)
     _report(fitted, metrics, out, dataset)
@@ -122,13 +122,14 @@ def _validation(model: "Model", share: float | None) -> float:
     return 0.1 if model.config.get("patience") else 0.0
 
 
-def _origin(data: "Interactions", dataset: Path, out: Path, holdout: str) -> "Origin":
+def _origin(data: "Interactions", dataset: Path, out: Path, holdout: tuple[str, int]) -> "Origin":
     from shelfaware.models.base import Origin
 
     return Origin(
         fingerprint=data.fingerprint,
         dataset=Path(os.path.relpath(dataset.absolute(), out.absolute())).as_posix(),
-        holdout=holdout,
+        holdout=holdout[0],
+        holdout_seed=holdout[1],
     )
 
 

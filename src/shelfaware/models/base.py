@@ -6,7 +6,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
@@ -39,7 +39,8 @@ class Forecast(NamedTuple):
 class Origin:
     """What a model was trained on.
 
-    fingerprint, n_ratings   of the training data
+    fingerprint  of the data: what was held out of it too, where `train` of the command line held something out
+    n_ratings    learned from
     dataset     folder of the whole data, relative to the model's own, if it came from one
     holdout     the split that was held out of it, and its seed
     validation  the share of the training data that was watched, never learned from
@@ -97,10 +98,14 @@ class Model(ABC):
     @property
     def version(self) -> str:
         """Twelve hex digits that name this model: of its settings and every fitted number."""
-        digest = hashlib.sha256(json.dumps([self.name, self.config], sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(self._settings(), sort_keys=True).encode())
         for name, array in sorted(self.all_arrays().items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:12]
+
+    def _settings(self) -> list[Any]:
+        """Everything beside the arrays that an answer depends on, as plain JSON."""
+        return [self.name, self.config, asdict(self.scale)]
 
     def all_arrays(self) -> dict[str, AnyArray]:
         """Everything that a model folder keeps, by name."""
@@ -219,6 +224,10 @@ class RatingModel(Model):
         self.ranker = fit_ranker(train if self.uses_shelves else train.ratings())
         self.star_weight = fit_star_weight(self, self.ranker, self.known_readers)
         return self
+
+    def _settings(self) -> list[Any]:
+        ranker = [self.ranker.name, self.ranker.config] if self.ranker else None
+        return [*super()._settings(), ranker, self.star_weight]
 
     def all_arrays(self) -> dict[str, AnyArray]:
         ranker = self.ranker.arrays if self.ranker else {}

@@ -26,6 +26,10 @@ class DeadNetworkError(TrainingError):
             "number; try another seed or a lower learning rate"
         )
 
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, AnyArray], History]]:
+        """Errors cross processes whole."""
+        return type(self), (self.arrays, self.history)
+
 
 @dataclass(kw_only=True, eq=False)
 class GMF(RatingModel):

@@ -143,7 +143,7 @@ class GMFLearner:
         self.epochs = self.config.epochs
         self.n = len(self.train.stars)
         self.n_steps = -(-self.n // self.config.batch_size)
-        self.task = Task(self.config.biases, self.config.dropout, self.config.weight_decay)
+        self.task = Task(self.config.biases, round(self.config.dropout, 2), self.config.weight_decay)
 
     def start(self, draw: int) -> Network:
         """Keras's initial values: embeddings uniform(+-0.05), dense layers Glorot-uniform, biases 0.

@@ -43,7 +43,7 @@ class GP(RatingModel):
         variance        q_j . q_j + a^2 + s_j^2 - k_j . K^-1 k_j
         because of i    k_j[i] alpha_i
 
-    prior is SVD++'s sum over the books that the reader has taken up, rated or not (`gp_posterior.prior`): which books
+    prior is SVD++'s sum over the books that the reader has taken up, rated or not (`gp_posterior.shelf_terms`): which books
     somebody rates says something of how they rate.
     Book tables learn by the left-out likelihood of every rating (`gp_network`); users are no parameters, so a stranger is
     as good as a known user.
@@ -53,7 +53,7 @@ class GP(RatingModel):
     vector_deviation   tau of the prior N(0, tau^2) on q, which acts as a decay lambda_1 / n_j = 1 / (2 tau^2 n_j)
     weight_decay       lambda_0, a decay of q that does not fade with the number of ratings
     shelf_deviation, mean_deviation, noise_deviation   the same for y and z, for mu (stars), for log s_j - log s
-    block_size, batch_blocks   rows of a packed block, blocks of a step
+    block_size, batch_size   places for ratings in a packed block, and in all blocks of a step
     patience           epochs without better validation after which training stops; None: never
 
     Sources: Lawrence & Urtasun 2009 (GP factorisation); Sundararajan & Keerthi 2001 (leave-one-out objective); Koren 2008.
@@ -64,7 +64,7 @@ class GP(RatingModel):
     factors: int = 32
     epochs: int = 10
     learning_rate: float = 2e-2
-    batch_blocks: int = 64
+    batch_size: int = 2048
     block_size: int = 32
     weight_decay: float = 0.0
     vector_deviation: float = 0.058

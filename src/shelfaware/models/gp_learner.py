@@ -42,7 +42,8 @@ class GPLearner:
         lists = tuple(Lists.of(owner.astype(np.int32), len(readers)) for owner in (readers.owner[self.rated], readers.owner))
         several = np.flatnonzero(readers.n_ratings > 1)
         self.packing = Packing(lists, (config.block_size, 2 * config.block_size), several, config.seed)
-        self.n_steps = -(-self.packing.n_blocks // config.batch_blocks)
+        self.n_blocks = max(config.batch_size // config.block_size, 1)
+        self.n_steps = -(-self.packing.n_blocks // self.n_blocks)
         self.task = gp_network.Task(
             config.weight_decay,
             config.vector_deviation,
@@ -70,17 +71,17 @@ class GPLearner:
 
     def batches(self, epoch: int) -> tuple[AnyArray, gp_network.Batch]:
         """Step numbers [steps] and the packed users of an epoch, each field [steps, ...]."""
-        config, readers = self.config, self.readers
-        blocks = self.packing.epoch(epoch, self.n_steps * config.batch_blocks)
+        readers = self.readers
+        blocks = self.packing.epoch(epoch, self.n_steps * self.n_blocks)
         ratings, shelves = blocks
         row = np.where(ratings.row == EMPTY, EMPTY, self.rated[ratings.row] if len(self.rated) else EMPTY)
         book = np.where(row == EMPTY, EMPTY, readers.book_index[row])
         shelf_book = np.where(shelves.row == EMPTY, EMPTY, readers.book_index[shelves.row])
         packed = np.zeros(len(readers.book_index) + 1, np.float32)  # by row of `readers`; the last is that of an empty place
         packed[shelves.row[shelves.row != EMPTY]] = 1.0
-        by_step = [x.reshape(self.n_steps, config.batch_blocks, -1).astype(np.int32) for x in (book, shelf_book)]
+        by_step = [x.reshape(self.n_steps, self.n_blocks, -1).astype(np.int32) for x in (book, shelf_book)]
         rows, (place, shelf_place) = _books_of_steps(by_step, self.n_books)
-        shape = (self.n_steps, config.batch_blocks, -1)
+        shape = (self.n_steps, self.n_blocks, -1)
         return np.arange(1, self.n_steps + 1, dtype=np.int32) + epoch * self.n_steps, gp_network.Batch(
             rows,
             place,

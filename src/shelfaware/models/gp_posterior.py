@@ -114,7 +114,7 @@ def chunks(readers: Readers, features: int) -> Iterator[Positions]:
     start = 0
     while start < len(order):
         longest = max(int(1.25 * n[start]) + 1, 4)
-        cells = longest * max(min(longest, features), features)
+        cells = longest * max(longest, features)
         end = min(int(np.searchsorted(n, longest, side="right")), start + max(CELLS // cells, 1))
         yield order[start:end]
         start = end

@@ -28,7 +28,8 @@ FLOOR = 1e-3
 """The least pick that counts: EASE can be negative, and its logarithm must not rule the score."""
 
 MOST_READERS = 1000
-"""Readers that the weight is fitted on."""
+"""Readers that the weight is fitted on, fewer where MOST_CELLS readers x books are less."""
+MOST_CELLS = 4_000_000
 
 
 def fit_ranker(train: Interactions) -> Ranker:
@@ -52,7 +53,7 @@ def scores(model: Model, readers: Readers) -> Floats:
 def fit_star_weight(model: RatingModel, ranker: Ranker, readers: Readers) -> float:
     """The weight of stars beside log pick; 0 where the model cannot leave a book out or its stars say nothing."""
     several = np.flatnonzero(readers.n_ratings > 1)
-    size = min(MOST_READERS, len(several))
+    size = min(MOST_READERS, max(MOST_CELLS // len(model.catalogue), 1), len(several))
     some = readers.take(np.sort(generator(model.seed, "star weight").choice(several, size, replace=False)))
     left_out = model.left_out(some)
     loved = some.stars[some.rated] >= model.scale.loved

@@ -26,10 +26,11 @@ RATINGS = tuple(
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A row whose book is not in the model's catalogue, and what it may have meant."""
+    """A row whose book is not in the model's catalogue, or not one book of it; why, and what it may have meant."""
 
     line: int
     book: str
+    reason: str
     suggestions: list[str]
 
 
@@ -48,9 +49,9 @@ def read_stranger(path: Path, model: Model) -> tuple[Readers, list[Unmatched]]:
     for row in rows.to_dicts():
         try:
             book = _find(model.catalogue, row)
-        except UnknownIdError:
+        except UnknownIdError as error:
             named = str(row.get("title") or row.get("book_id") or "")
-            unmatched.append(Unmatched(row["line"], named, model.catalogue.nearest_titles(named) if named else []))
+            unmatched.append(Unmatched(row["line"], named, str(error), model.catalogue.nearest_titles(named) if named else []))
             continue
         if ratings.setdefault(book, row["stars"]) != row["stars"]:
             raise DataError(f"{path.name}, lines {lines[book]} and {row['line']}: one book has two different ratings")
@@ -63,15 +64,13 @@ def _find(books: Books, row: dict[str, str | None]) -> Id:
     book, title = row.get("book_id"), row.get("title")
     index = int(books.ids.find([book])[0]) if book else -1
     if index < 0:
-        if not title:
-            raise UnknownIdError(f"book {book!r} is not in the catalogue")
-        index = books.index_of_title(title)
+        index = books.index_of_title(title or book or "")
     return books.ids.id_of(index)
 
 
 def unmatched_rows(unmatched: list[Unmatched]) -> list[dict[str, object]]:
     """As plain JSON."""
-    return [{"line": one.line, "book": one.book, "suggestions": one.suggestions} for one in unmatched]
+    return [{"line": one.line, "book": one.book, "reason": one.reason, "suggestions": one.suggestions} for one in unmatched]
 
 
 def known_share(reader: Readers, unmatched: list[Unmatched]) -> str:

@@ -49,6 +49,10 @@ class History:
         return [record.train.mse for record in self.records]
 
     @property
+    def mae(self) -> list[float]:
+        return [record.train.mae for record in self.records]
+
+    @property
     def validation_mse(self) -> list[float]:
         return [record.validation.mse for record in self.records if record.validation]
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Self
 
 from shelfaware.errors import TrainingError
 
@@ -18,9 +19,13 @@ class TrainingInterruptedError(TrainingError):
     """A signal ended the run; what it had learned is in the checkpoint, if it was given one."""
 
     def __init__(self, signal_number: int, epoch: int, checkpoint: Path | None) -> None:
-        self.signal_number = signal_number
+        self.signal_number, self.epoch, self.checkpoint = signal_number, epoch, checkpoint
         kept = "; run the same command with --resume to go on" if checkpoint else " and nothing was kept"
         super().__init__(f"stopped after epoch {epoch}{kept}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[int, int, Path | None]]:
+        """Errors cross processes whole."""
+        return type(self), (self.signal_number, self.epoch, self.checkpoint)
 
 
 @contextlib.contextmanager
