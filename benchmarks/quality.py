@@ -59,7 +59,7 @@ def networks(dataset: Path) -> list[Figure]:
 
     train, _ = shelfaware.split(shelfaware.load(dataset), "notebook")
     figures = []
-    for name, factors in itertools.product(("gmf", "gmf:notebook"), (16, 99)):
+    for name, factors in itertools.product(("gmf",), (16, 99)):
         fits = [fate(create(name, {"seed": seed, "factors": factors}), train) for seed in DRAWS]
         dead, thrown_away = (sum(counts) for counts in zip(*fits, strict=True))
         figures += [

@@ -17,6 +17,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from shelfaware.cli import answering, judging, looking, training
+from shelfaware.cli.showing import put_table
 from shelfaware.data.dataset import load
 from shelfaware.errors import TrainingError
 from shelfaware.evaluation import rerun
@@ -216,7 +217,7 @@ def test_recommend_for_a_stranger(workshop: Path, command: Command, tmp_path: Pa
     assert "The Hunger Games" in answer["unmatched"][0]["suggestions"]
     shown = command("recommend", workshop / "gp", "--ratings", mine)
     assert "We know 2 of your 3 books.\n" in shown.err
-    assert "line 4: 'The Hungry Games' is not in the catalogue; did you mean" in shown.err
+    assert "line 4: no book is titled 'The Hungry Games'; the nearest titles are 'The Hunger Games'" in shown.err
 
 
 def test_a_ranker_recommends_without_stars(workshop: Path, command: Command) -> None:
@@ -241,7 +242,8 @@ def test_predict(workshop: Path, command: Command, tmp_path: Path) -> None:
     pairs.write_text("user_id,book_id\n1,5\n2,9\n1,5\n")
     mine.write_text("title,rating\nDune,5\n")
     done = command("predict", workshop / "gp", "--pairs", pairs, "--out", out)
-    assert (done.code, done.out, done.err) == (0, "", f"3 predictions are in {out}\n")
+    simulated = "These ratings are simulated: they show how the program works, and no person's taste.\n"
+    assert (done.code, done.out, done.err) == (0, "", f"{simulated}3 predictions are in {out}\n")
     table = pl.read_csv(out)
     assert table.columns == ["user_id", "book_id", "stars", "deviation"]
     assert table["stars"][0] == table["stars"][2]
@@ -385,3 +387,9 @@ def test_demo(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert done.code == 0
     assert called == ["sample", "describe", "train", "compare", "recommend", "similar", "plot"]
     assert f"$ shelfaware train {tmp_path}/sample --out {tmp_path}/model --holdout random:0.1" in done.err
+
+
+def test_a_title_is_text_and_never_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    put_table("[b]Books[/i]", ("title",), [("closing [/b] tag",), ("[sic]",)])
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("[b]Books[/i]", "closing [/b] tag", "[sic]"))

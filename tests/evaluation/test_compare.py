@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 
+import numpy as np
 import pytest
 
 from shelfaware.data.interactions import Interactions
@@ -13,6 +15,9 @@ from shelfaware.evaluation import compare as module
 from shelfaware.evaluation.compare import compare, fit_and_evaluate, peak_megabytes
 from shelfaware.evaluation.protocol import evaluate
 from shelfaware.models.baselines import Bias
+from shelfaware.models.gmf import DeadNetworkError
+from shelfaware.training.history import History
+from shelfaware.training.interrupts import TrainingInterruptedError
 
 KEYS = {"model", "mse", "rmse", "mae", "n", "ndcg_at_10", "ndcg_at_10_unshelved", "catalogue_coverage_at_10"} | {
     "coverage_90",
@@ -59,3 +64,9 @@ def test_a_wrong_name_is_refused_before_anything_is_fitted(planted: Interactions
 def test_nothing_held_out(planted: Interactions) -> None:
     with pytest.raises(EvaluationError, match="nothing was held out"):
         fit_and_evaluate("mean", 0, *split(planted, "none"))
+
+
+def test_errors_cross_processes_whole() -> None:
+    for error in (TrainingInterruptedError(15, 3, None), DeadNetworkError({"head": np.zeros(3)}, History(redraws=2))):
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301 - as a worker process sends it
+        assert (type(again), str(again)) == (type(error), str(error))

@@ -71,13 +71,18 @@ def test_books_that_the_model_does_not_know(model: Model, tmp_path: Path) -> Non
     assert [(one.line, one.book) for one in unmatched] == [(3, "Dunne"), (4, "Xyzzy Qwv"), (5, "Emma")]
     assert unmatched[0].suggestions[0] == "Dune"
     assert unmatched[1].suggestions == []
-    assert unmatched_rows(unmatched)[1] == {"line": 4, "book": "Xyzzy Qwv", "suggestions": []}
+    assert unmatched_rows(unmatched)[1] == {
+        "line": 4,
+        "book": "Xyzzy Qwv",
+        "reason": "no book is titled 'Xyzzy Qwv'",
+        "suggestions": [],
+    }
 
 
 def test_a_row_that_names_no_book(model: Model, tmp_path: Path) -> None:
     known, unmatched = read("title,rating\n,5\nDune,4\n", model, tmp_path)
     assert known == {10: 4.0}
-    assert unmatched == [Unmatched(2, "", [])]
+    assert unmatched == [Unmatched(2, "", "it names no book", [])]
 
 
 def test_how_many_are_known_in_words(model: Model, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def scores(model: Model, readers: Readers) -> Floats:
 def fit_star_weight(model: RatingModel, ranker: Ranker, readers: Readers) -> float:
     """The weight of stars beside log pick; 0 where the model cannot leave a book out or its stars say nothing."""
     several = np.flatnonzero(readers.n_ratings > 1)
-    size = min(MOST_READERS, max(MOST_CELLS // len(model.catalogue), 1), len(several))
+    size = min(MOST_READERS, max(MOST_CELLS // (int(readers.book_index.max(initial=0)) + 1), 1), len(several))
     some = readers.take(np.sort(generator(model.seed, "star weight").choice(several, size, replace=False)))
     left_out = model.left_out(some)
     loved = some.stars[some.rated] >= model.scale.loved

@@ -64,6 +64,8 @@ def _find(books: Books, row: dict[str, str | None]) -> Id:
     book, title = row.get("book_id"), row.get("title")
     index = int(books.ids.find([book])[0]) if book else -1
     if index < 0:
+        if not (title or book):
+            raise UnknownIdError("it names no book")
         index = books.index_of_title(title or book or "")
     return books.ids.id_of(index)
 
