@@ -19,6 +19,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: half the time to the first line
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Book recommendations from ratings: learns in seconds, says how sure it is, and why.",
     )

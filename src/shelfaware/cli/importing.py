@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shelfaware.data.interactions import Scale
     from shelfaware.data.report import ImportReport
 
-app = typer.Typer(no_args_is_help=True, help="Import ratings into a dataset folder.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Import ratings into a dataset folder.")
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to read, gzipped or not.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Dataset folder to write; an older one is replaced.")]
