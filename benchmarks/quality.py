@@ -14,7 +14,7 @@ from results import SEEDS, Figure
 if TYPE_CHECKING:
     from shelfaware import GMF, Interactions
 
-DRAWS = range(20)
+DRAWS = tuple(range(20))
 DEAD_DEVIATION = 1e-3
 """Stars; a network whose output deviates less than this over its training rows is dead."""
 
