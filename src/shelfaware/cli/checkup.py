@@ -14,14 +14,14 @@ NEEDED = {"python-stdnum" if module == "stdnum" else module: module for module i
 
 
 def checkup() -> dict[str, Any]:
-    """Versions, devices that JAX sees, cores, whether this folder can be written, and what is missing."""
+    """Versions, devices that JAX sees, threads it may run on, whether this folder can be written, and what is missing."""
     missing = [name for name, module in NEEDED.items() if importlib.util.find_spec(module) is None]
     facts: dict[str, Any] = {
         "shelfaware": importlib.metadata.version("shelfaware"),
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         **{name: importlib.metadata.version(name) for name in NEEDED if name not in missing},
         "devices": _devices() if "jax" not in missing else [],
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "this folder": f"{Path.cwd()}, {'can' if os.access(Path.cwd(), os.W_OK) else 'cannot'} be written",
         "temporary folder": tempfile.gettempdir(),
     }
