@@ -59,7 +59,7 @@ def test_models_and_doctor(command: Command) -> None:
     assert all(about.values())
     assert "gmf:notebook" in command("models").out
     facts = command("doctor", "--json").json
-    assert facts.keys() >= {"shelfaware", "python", "jax", "numpy", "polars", "devices", "cores", "this folder", "missing"}
+    assert facts.keys() >= {"shelfaware", "python", "jax", "numpy", "polars", "devices", "threads", "this folder", "missing"}
     assert facts["devices"][0].startswith("cpu")
     assert facts["missing"] == "nothing"
     assert "This machine" in command("doctor").out
