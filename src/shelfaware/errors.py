@@ -23,7 +23,3 @@ class TrainingError(ShelfawareError):
 
 class EvaluationError(ShelfawareError):
     """An evaluation that would flatter: train and test overlap, a pair has no score, nothing was held out."""
-
-
-class MissingExtraError(ShelfawareError):
-    """An optional library is not installed: the sentence holds the command that installs it."""

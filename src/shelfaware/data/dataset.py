@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from shelfaware.data.books import Books
-from shelfaware.data.folder import write_folder
+from shelfaware.data.folder import sha256, write_folder
 from shelfaware.data.ids import IdMap
 from shelfaware.data.interactions import SHELVES, TO_READ, Interactions, Scale
 from shelfaware.data.report import ImportReport
@@ -38,7 +37,7 @@ def load(folder: Path | str) -> Interactions:
     for name in TABLES:
         if not (folder / name).is_file():
             raise DataError(f"{folder} has no {name}; import the dataset again")
-        if _sha256(folder / name) != _at(about, folder, "sha256", name):
+        if sha256(folder / name) != _at(about, folder, "sha256", name):
             raise DataError(f"{folder / name} is damaged or was changed; import the dataset again")
     data = _assembled(folder, about)
     if data.fingerprint != about.get("fingerprint"):
@@ -103,7 +102,7 @@ def _write_about(path: Path, data: Interactions, report: ImportReport | None) ->
         "fingerprint": data.fingerprint,
         "counts": {"users": data.n_users, "books": data.n_books, "rows": len(data), "ratings": data.n_ratings},
         "report": report.to_json() if report else None,
-        "sha256": {name: _sha256(path.parent / name) for name in TABLES},
+        "sha256": {name: sha256(path.parent / name) for name in TABLES},
     }
     path.write_text(json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -149,8 +148,3 @@ def _assembled(folder: Path, about: dict[str, Any]) -> Interactions:
         )
     except (pl.exceptions.PolarsError, OSError, LookupError, TypeError, ValueError):
         raise DataError(f"{folder} is damaged: its tables cannot be read; import the dataset again") from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

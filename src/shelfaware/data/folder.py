@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import os
 import re
 import shutil
@@ -79,6 +80,12 @@ def translated_disk_errors(where: Path) -> Iterator[None]:
             raise
         reason = os.strerror(int(number[1])) if number else getattr(error, "strerror", None) or str(error)
         raise DataError(f"could not write {where}: {reason}; what was there before is untouched") from error
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -9,7 +9,6 @@ manifest.json        SHA-256 of each other file
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable
@@ -21,7 +20,7 @@ import numpy as np
 import polars as pl
 
 from shelfaware.data.books import Books
-from shelfaware.data.folder import write_folder
+from shelfaware.data.folder import sha256, write_folder
 from shelfaware.data.ids import IdMap
 from shelfaware.data.interactions import Scale
 from shelfaware.errors import ModelError
@@ -57,7 +56,7 @@ def save_model(model: Model, folder: Path, metrics: dict[str, Any] | None = None
     if model.holds_users and model.users:
         files["users.parquet"] = model.users.ids.to_frame().write_parquet
     hashed = tuple(files)
-    files[MANIFEST] = lambda path: path.write_bytes(_manifest_bytes({name: _sha256(path.parent / name) for name in hashed}))
+    files[MANIFEST] = lambda path: path.write_bytes(_manifest_bytes({name: sha256(path.parent / name) for name in hashed}))
     write_folder(folder, files, owns=ARRAYS)
 
 
@@ -141,7 +140,7 @@ def _verify(folder: Path) -> set[str]:
         if _manifest_bytes(hashes) != written or CONFIG not in hashes:
             raise ValueError
         for name, expected in hashes.items():
-            if _sha256(folder / name) != expected:
+            if sha256(folder / name) != expected:
                 raise ModelError(f"{folder / name} is damaged or was changed; train the model again")
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise ModelError(f"{folder / MANIFEST} is damaged; train the model again") from None
@@ -157,8 +156,3 @@ def _manifest_bytes(hashes: dict[str, str]) -> bytes:
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
