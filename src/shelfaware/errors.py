@@ -23,3 +23,11 @@ class TrainingError(ShelfawareError):
 
 class EvaluationError(ShelfawareError):
     """An evaluation that would flatter: train and test overlap, a pair has no score, nothing was held out."""
+
+
+class StorageError(ShelfawareError):
+    """The service's database cannot be used now: busy, full, read-only, away, damaged or of a newer version."""
+
+
+class UnknownProfileError(ShelfawareError):
+    """No profile has this id: it was never made, was deleted or has expired."""

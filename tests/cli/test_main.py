@@ -31,7 +31,7 @@ EVALUATED = {"mse", "rmse", "mae", "n", "ndcg_at_10", "ndcg_at_10_unshelved", "c
     "spearman",
     "auc",
 }
-BOOK = {"book_id", "title", "authors", "stars", "deviation", "score", "why"}
+BOOK = set("book_id title authors stars low high deviation n_ratings score why".split())
 SIMULATED = "These ratings are simulated: they show how the program works, and no person's taste.\n"
 
 
@@ -184,12 +184,13 @@ def test_the_leaderboard_s_order(workshop: Path, command: Command, monkeypatch: 
 def test_recommend_for_a_user(workshop: Path, command: Command) -> None:
     done = command("recommend", workshop / "gp", workshop / "sample", "--user", 7, "-n", 4, "--why", "--json")
     answer = done.json
-    assert answer.keys() == {"model_version", "simulated", "recommendations", "unmatched"}
-    assert (answer["simulated"], answer["unmatched"], len(answer["recommendations"])) == (True, [], 4)
+    assert answer.keys() == {"model_version", "simulated", "recommendations", "library", "unmatched"}
+    assert (answer["simulated"], answer["library"], answer["unmatched"]) == (True, None, [])
+    assert len(answer["recommendations"]) == 4
     assert answer["model_version"] == json.loads((workshop / "gp" / "config.json").read_bytes())["version"]
     for book in answer["recommendations"]:
         assert book.keys() == BOOK
-        assert book["why"].keys() == {"base", "shelves", "books"}
+        assert book["why"].keys() == {"base", "shelves", "books", "rest", "n_rest"}
         assert all(one.keys() == {"book_id", "title", "stars", "share"} for one in book["why"]["books"])
         total = book["why"]["base"] + book["why"]["shelves"] + sum(one["share"] for one in book["why"]["books"])
         assert book["stars"] == pytest.approx(np.clip(total, 1, 5), abs=1e-5)
@@ -204,20 +205,6 @@ def test_recommend_in_words(workshop: Path, command: Command) -> None:
     assert "because you gave" in done.out
     assert "because" not in command("recommend", workshop / "gp", "--user", 7, "-n", 3).out
     assert done.err == SIMULATED
-
-
-def test_recommend_for_a_stranger(workshop: Path, command: Command, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.csv"
-    mine.write_text("title;rating\r\nDune;5\r\nEmma;2\r\nThe Hungry Games;4\r\n")
-    answer = command("recommend", workshop / "gp", "--ratings", mine, "--json").json
-    assert len(answer["recommendations"]) == 10
-    assert not {"Dune", "Emma"} & {book["title"] for book in answer["recommendations"]}
-    assert {one["title"] for one in answer["recommendations"][0]["why"]["books"]} == {"Dune", "Emma"}
-    assert [(one["line"], one["book"]) for one in answer["unmatched"]] == [(4, "The Hungry Games")]
-    assert "The Hunger Games" in answer["unmatched"][0]["suggestions"]
-    shown = command("recommend", workshop / "gp", "--ratings", mine)
-    assert "We know 2 of your 3 books.\n" in shown.err
-    assert "line 4: no book is titled 'The Hungry Games'; the nearest titles are 'The Hunger Games'" in shown.err
 
 
 def test_a_ranker_recommends_without_stars(workshop: Path, command: Command) -> None:
@@ -249,7 +236,7 @@ def test_predict(workshop: Path, command: Command, tmp_path: Path) -> None:
     assert table["stars"][0] == table["stars"][2]
     assert command("predict", workshop / "bias", "--pairs", pairs, "--out", out, "--data", workshop / "sample").code == 0
     assert pl.read_csv(out)["deviation"].null_count() == 3
-    assert command("predict", workshop / "gp", "--ratings", mine, "--pairs", pairs, "--out", out).code == 0
+    assert command("predict", workshop / "gp", "--library", mine, "--pairs", pairs, "--out", out).code == 0
     assert pl.read_csv(out).columns == ["book_id", "stars", "deviation"]
 
 

@@ -49,23 +49,34 @@ SENTENCES = {
     "compare DATA --models svd": "no model is called 'svd'",
     "compare DATA --models ,": "there is nothing to compare; name one model or more",
     "compare DATA --models mean --holdout none": "the split 'none' holds nothing out of",
-    "recommend MODEL": "say for whom: either a dataset and --user ID, or --ratings FILE",
-    "recommend MODEL --user 1 --ratings mine.csv": "say for whom: either a dataset and --user ID, or --ratings FILE",
+    "recommend MODEL": "say for whom: either a dataset and --user ID, or --library FILE",
+    "recommend MODEL --user 1 --library mine.csv": "say for whom: either a dataset and --user ID, or --library FILE",
     "recommend MODEL --user 99999": "user '99999' is not among the 300 known users",
     "recommend MODEL tiny --user 1": "the data's books are not the 429 that the model was trained on",
-    "recommend MODEL --ratings none.csv": "there is no file none.csv",
-    "recommend MODEL --ratings stars.csv": "stars.csv, line 3: rating 9 is not on the scale 1 to 5 by 1",
-    "recommend MODEL --ratings pairs.csv": "pairs.csv has no column for the rating",
-    "recommend GMF --ratings mine.csv": "gmf has a row for each user it was trained on and cannot answer a stranger",
+    "recommend MODEL --library none.csv": "there is no file none.csv",
+    "recommend MODEL --library nobook.csv": "nobook.csv has no column for the title, the id or the ISBN of a book",
+    "recommend MODEL --library mine.csv --file-scale 5": "a file's scale is written least:most, such as 1:10, not '5'",
+    "recommend MODEL --library mine.csv --file-scale 5:1": "a scale goes from its lowest to its highest stars, not from 5 to 1",
+    "recommend MODEL --library mine.csv --json --csv": "of --json, --csv and --html, choose one",
+    "recommend MODEL --library mine.csv --rank-to-read --dislike": "of --rank-to-read and --dislike, and of",
+    "recommend MODEL --library mine.csv --max-pages 300": "this catalogue does not know the pages of any book",
+    "recommend MODEL --library mine.csv --accept none.csv": "there is no file none.csv",
+    "recommend MODEL --library mine.csv --report nowhere/report.csv": "could not write",
+    "recommend BIAS --library mine.csv --adventure 1": "bias does not know how sure it is",
+    "recommend EASE --library mine.csv --dislike": "ease ranks books and predicts no stars; train a gp",
+    "taste MODEL": "say whose taste: --library FILE",
+    "taste MODEL --library unknown.csv": "taste takes a rated book that the model knows, and there is none",
+    "taste BIAS --library mine.csv --out new": "bias has no book vectors",
+    "recommend GMF --library mine.csv": "gmf has a row for each user it was trained on and cannot answer a stranger",
     "recommend GMF tiny --user 1": "the data's books are not",
-    "recommend BROKEN --ratings mine.csv": "is damaged or was changed",
+    "recommend BROKEN --library mine.csv": "is damaged or was changed",
     "recommend moved --user 1": "moved holds no user and its dataset is not where it was; name the dataset folder",
     "similar MODEL Dun": "no book is titled 'Dun'; the nearest titles are 'Dune Messiah'; 'Children of Dune'; 'Dune'",
     "similar MODEL 999999": "no book is titled '999999'",
-    "similar BIAS Dune": "bias has no book vectors, so it cannot say which books are similar",
+    "similar BIAS Dune": "bias has no book vectors, so it cannot say which books are alike",
     "predict MODEL --pairs pairs.csv --out out.csv": "pairs.csv, line 3: book '99999' is not among the 429 known books",
     "predict MODEL --pairs mine.csv --out out.csv": "mine.csv has no column for the user",
-    "predict GMF --pairs mine.csv --ratings mine.csv --out out.csv": "cannot answer a stranger",
+    "predict GMF --pairs mine.csv --library mine.csv --out out.csv": "cannot answer a stranger",
     "predict EASE --pairs pairs.csv --out out.csv": "ease ranks books and predicts no stars; train a gp",
     "predict MODEL --pairs good.csv --out nowhere/out.csv": "could not write",
     "notebook nowhere": "there is no folder nowhere",
@@ -87,7 +98,8 @@ def words(workshop: Path, damaged: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("x")
     (tmp_path / "mine.csv").write_text("title,rating\nDune,5\n")
-    (tmp_path / "stars.csv").write_text("title,rating\nDune,5\nEmma,9\n")
+    (tmp_path / "unknown.csv").write_text("title,rating\nNothing Known,5\n")
+    (tmp_path / "nobook.csv").write_text("colour,rating\nred,5\n")
     (tmp_path / "good.csv").write_text("user_id,book_id\n1,5\n")
     (tmp_path / "pairs.csv").write_text("user_id,book_id\n1,5\n1,99999\n")
     rows = pl.DataFrame({"user_id": [1, 2], "book_id": [5, 5], "stars": [4.0, 3.0]})

@@ -62,6 +62,13 @@ def test_round_trip(data: Interactions, folder: Path) -> None:
     assert about["report"]["drops"] == [{"reason": "the same row again", "rows": 1, "example": "t.csv, line 3"}]
 
 
+def test_a_folder_with_fewer_columns_of_books_loads(data: Interactions, folder: Path) -> None:
+    path = folder / "books.parquet"
+    pl.read_parquet(path).drop("goodreads_ids", "original_title", "language", "pages").write_parquet(path)
+    edited(lambda about: about["sha256"].update({path.name: hashlib.sha256(path.read_bytes()).hexdigest()}))(folder)
+    assert load(folder).books.table.equals(data.books.table)
+
+
 def test_round_trip_without_times_and_simulated(tmp_path: Path) -> None:
     rows = pl.DataFrame({"user_id": ["u"], "book_id": [5], "stars": [3.0]})
     data = Interactions.from_frame(rows, simulated=True)

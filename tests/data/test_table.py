@@ -150,17 +150,19 @@ def test_book_crossing(write: Write) -> None:
 
 
 def test_goodbooks(write: Write) -> None:
-    ratings = write("ratings.csv", "user_id,book_id,rating\n1,10,5\n1,20,3\n")
+    ratings = write("ratings.csv", "user_id,book_id,rating\n1,10,5\n1,20,3\n2,30,3\n")
     shelves = write("to_read.csv", "user_id,book_id\n1,20\n2,10\n")
     books = write(
         "books.csv",
-        "book_id,goodreads_book_id,work_id,isbn,isbn13,authors,original_publication_year,title\n"
-        '10,77,900,306406152,9.78030640615e+12,"A. Writer, B  Drawer",-380.0,"The Name (The Series, #2)"\n'
-        "99,78,901,,,Nobody,,Not rated\n",
+        "book_id,goodreads_book_id,best_book_id,work_id,isbn,isbn13,authors,original_publication_year,"
+        "original_title,title,language_code,num_pages\n"
+        '10,77,7,900,306406152,9.78030640615e+12,"A. Writer, B  Drawer",-380.0,Le  Nom,"The Name (The Series, #2)",en-US,96\n'
+        "30,79,79,,,,,,,Bare,,0\n"
+        "99,78,78,901,,,Nobody,,,Not rated,eng,\n",
     )
     data, report = import_table([books, ratings, shelves], FORMATS["goodbooks"])
-    assert (data.n_users, data.n_books, data.n_ratings, len(data)) == (2, 2, 2, 3)
-    assert data.shelf.tolist() == [0, 0, 1]
+    assert (data.n_users, data.n_books, data.n_ratings, len(data)) == (2, 3, 3, 4)
+    assert data.shelf.tolist() == [0, 0, 1, 0]
     assert [(d.reason, d.rows, d.example) for d in report.drops] == [
         ("to-read mark of a book that was read", 1, "to_read.csv, line 2")
     ]
@@ -174,8 +176,14 @@ def test_goodbooks(write: Write) -> None:
         "series": "The Series",
         "series_position": 2.0,
         "genres": [],
+        "goodreads_ids": [7, 77],
+        "original_title": "Le Nom",
+        "language": "en",
+        "pages": 96,
     }
     assert data.books.title(1) == "Book 20"
+    more = data.books.table.select("goodreads_ids", "original_title", "language", "pages")
+    assert more.rows() == [([7, 77], "Le Nom", "en", 96), ([], None, None, None), ([79], None, None, None)]
 
 
 def test_real_goodbooks(real_data: Path) -> None:
@@ -189,6 +197,8 @@ def test_real_goodbooks(real_data: Path) -> None:
         titles = [row["title"] for row in csv.DictReader(file) if int(row["book_id"]) in set(data.books.ids.ids)]
     assert len(titles) == data.n_books
     assert data.books.table["series"].count() == sum("#" in title for title in titles) > 0
+    assert data.books.table["goodreads_ids"].list.len().is_between(1, 2).all()
+    assert set(data.books.table["language"].drop_nulls()) >= {"en"}
 
 
 def test_columns_by_the_names_a_person_gives(write: Write) -> None:

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from shelfaware.data.titles import isbn13_of, split_title
+from shelfaware.data.titles import isbn13_of, language_of, split_title
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from shelfaware.data.titles import isbn13_of, split_title
         ("Plain (a novel)", "Plain (a novel)", None, None),
         ("First (Saga, #1)", "First", "Saga", 1.0),
         ("Half  way (Saga, #2.5)", "Half way", "Saga", 2.5),
+        ("Apart (Saga, # 2)", "Apart", "Saga", 2.0),
         ("No comma (Saga #3)", "No comma", "Saga", 3.0),
         ("Box (Saga, #1-4)", "Box", "Saga", None),
         ("Two (Saga, #4; Other, #1)", "Two", "Saga", 4.0),
@@ -44,3 +45,24 @@ def test_series_in_titles(written: str, title: str | None, series: str | None, p
 )
 def test_isbn(isbn: str | None, thirteen: str | None) -> None:
     assert isbn13_of(isbn) == thirteen
+
+
+@pytest.mark.parametrize(
+    ("code", "language"),
+    [
+        ("eng", "en"),
+        ("en-US", "en"),
+        ("fre", "fr"),
+        ("fra", "fr"),
+        ("per", "fa"),
+        ("nl", "nl"),
+        ("fil", "fil"),
+        ("und", None),
+        ("xx", None),
+        ("--", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_language(code: str | None, language: str | None) -> None:
+    assert language_of(code) == language

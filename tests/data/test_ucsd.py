@@ -71,7 +71,11 @@ def test_titles(tmp_path: Path) -> None:
             "authors": [{"author_id": "5", "role": ""}],
             "isbn13": "9780306406157",
             "publication_year": "2001",
+            "language_code": "fre",
+            "num_pages": "",
         },
+        {"book_id": "8", "work_id": "77", "title": "Nom (Saga, #1)", "language_code": "fre", "num_pages": "210"},
+        {"book_id": "9", "work_id": "", "title": "Alone", "language_code": "", "num_pages": "99"},
         {
             "isbn": "",
             "series": [],
@@ -86,9 +90,10 @@ def test_titles(tmp_path: Path) -> None:
     table = import_ucsd([path], books)[0].books.table
     columns = ("book_id", "work_id", "title", "series", "series_position", "year", "isbn13", "authors")
     assert table.select(columns).rows() == [
-        (9, None, "Book 9", None, None, None, None, []),
+        (9, None, "Alone", None, None, None, None, []),
         (10, "77", "Name", "Saga", 1.0, 2001, "9780306406157", []),
     ]
+    assert table.select("goodreads_ids", "language", "pages").rows() == [([9], None, 99), ([8, 10], "fr", None)]
 
 
 @pytest.mark.parametrize(

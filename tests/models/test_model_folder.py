@@ -142,8 +142,8 @@ def test_a_manifest_that_forgets_a_file(saved: Path) -> None:
 
 
 def test_another_format_version(saved: Path) -> None:
-    rewritten(saved, "config.json", lambda old: old.replace(b'"format_version": 1', b'"format_version": 2'))
-    with pytest.raises(ModelError, match="is a model of format 2, this version reads 1; train it again"):
+    rewritten(saved, "config.json", lambda old: old.replace(b'"format_version": 2', b'"format_version": 3'))
+    with pytest.raises(ModelError, match="is a model of format 3, this version reads 2; train it again"):
         load_model(saved)
 
 

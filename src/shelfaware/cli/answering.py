@@ -1,46 +1,64 @@
 """Verbs that answer: stars for pairs, books to read, books like another."""
 
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from shelfaware.cli.options import Json, Many, ModelFolder
-from shelfaware.cli.showing import SIMULATED, console, note, number, put_json, put_table
+from shelfaware.cli import libraries
+from shelfaware.cli.answers import Answer
+from shelfaware.cli.libraries import LIBRARY
+from shelfaware.cli.options import Json, Many, ModelFolder, Options, bundled, one_thread, option
+from shelfaware.cli.showing import SIMULATED, note, number, put_json, put_table
 
 if TYPE_CHECKING:
     from shelfaware.models.base import Model
-    from shelfaware.models.readers import Readers
-    from shelfaware.recommending.answer import Recommendation, Why
-    from shelfaware.recommending.strangers import Unmatched
+    from shelfaware.recommending.answer import Who
+    from shelfaware.recommending.recommendations import Recommendations
+    from shelfaware.recommending.wishes import Wishes
 
-Ratings = Annotated[
-    Path | None, typer.Option("--ratings", metavar="FILE", help="A stranger's ratings: title or book_id, rating.")
-]
+OfUser = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Dataset of the user, with --user.")]
+User = Annotated[str | None, typer.Option("--user", metavar="ID", help="A user of the dataset.")]
+
+WISHES: Options = {
+    "adventure": (option(float, "--adventure", "From -3, the safest bets, to 3, the boldest.", min=-3, max=3), 0.0),
+    "diversity": (option(float, "--diversity", "From 0 to 1: how unlike each other the books are to be.", min=0, max=1), 0.0),
+    "per_author": (option(int, "--per-author", "Most books by one author; 0: any number.", min=0), 3),
+    "in_order": (option(bool, "--in-order/--any-order", "A series from its start, or any book of it."), True),
+    "authors": (option(list[str], "--author", "Only books by this author; can be given again.", metavar="NAME"), []),
+    "languages": (option(list[str], "--language", "Only books in this language, such as en.", metavar="CODE"), []),
+    "genres": (option(list[str], "--genre", "Only books of this genre.", metavar="NAME"), []),
+    "first_year": (option(int | None, "--from-year", "Only books first published in this year or later."), None),
+    "last_year": (option(int | None, "--to-year", "Only books first published in this year or earlier."), None),
+    "max_pages": (option(int | None, "--max-pages", "Only books of at most so many pages.", min=1), None),
+}
+SHOWING: Options = {
+    "as_json": (option(bool, "--json", "JSON alone on stdout."), False),
+    "as_csv": (option(bool, "--csv", "CSV alone on stdout."), False),
+    "as_html": (option(bool, "--html", "A page of its own on stdout."), False),
+}
 
 
+@bundled("library", LIBRARY)
 def predict(
     model: ModelFolder,
-    pairs: Annotated[Path, typer.Option("--pairs", metavar="FILE", help="user_id and book_id; book_id alone with --ratings.")],
+    pairs: Annotated[Path, typer.Option("--pairs", metavar="FILE", help="user_id and book_id; book_id alone with --library.")],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="CSV to write: the pairs, stars, deviation.")],
+    library: dict[str, Any],
     dataset: Annotated[
         Path | None, typer.Option("--data", metavar="DIR", help="Dataset of the users; by default the one trained on.")
     ] = None,
-    ratings: Ratings = None,
 ) -> None:
     """Predict stars and their deviation for pairs of user and book."""
     from shelfaware.models.folder import load_model
     from shelfaware.recommending.pairs import predict_pairs, predict_stranger, write_predictions
+    from shelfaware.recommending.strangers import reader_of
 
     loaded = load_model(model)
-    if ratings:
-        from shelfaware.recommending.strangers import read_stranger
-
-        refuse_if_it_holds_users(loaded)
-        reader, unmatched = read_stranger(ratings, loaded)
-        _note_unmatched(reader, unmatched)
-        predicted = predict_stranger(loaded, reader, pairs)
+    if library["files"]:
+        theirs = libraries.read(loaded, library)
+        predicted = predict_stranger(loaded, reader_of(theirs, loaded), pairs)
+        libraries.put_notes(theirs, library["report"])
     else:
         predicted = predict_pairs(_knowing(loaded, model, dataset), pairs)
     write_predictions(predicted, out)
@@ -49,39 +67,53 @@ def predict(
     note(f"{len(predicted):,} predictions are in {out}")
 
 
+@bundled("library", LIBRARY)
+@bundled("wishes", WISHES)
+@bundled("showing", SHOWING)
 def recommend(
     model: ModelFolder,
-    dataset: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Dataset of the user, with --user.")] = None,
-    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="A user of the dataset.")] = None,
-    ratings: Ratings = None,
+    library: dict[str, Any],
+    wishes: dict[str, Any],
+    showing: dict[str, bool],
+    dataset: OfUser = None,
+    user: User = None,
     n: Many = 10,
     why: Annotated[bool, typer.Option("--why", help="Show what each book owes to the books rated.")] = False,
-    as_json: Json = False,
+    to_read: Annotated[bool, typer.Option("--rank-to-read", help="Their own to-read shelf, the best first.")] = False,
+    dislike: Annotated[bool, typer.Option("--dislike", help="Books that they might take up and would not like.")] = False,
 ) -> None:
-    """Books to read next, for a user of the dataset or for a stranger's ratings."""
+    """Books to read next, for a reader's own library or for a user of the dataset."""
+    one_thread()
     from shelfaware.errors import DataError
     from shelfaware.models.folder import load_model
-    from shelfaware.recommending.answer import recommend as answer
-    from shelfaware.recommending.strangers import read_stranger, unmatched_rows
+    from shelfaware.recommending.wishes import Wishes
 
-    if (user is None) == (ratings is None):
-        raise DataError("say for whom: either a dataset and --user ID, or --ratings FILE")
+    if (user is None) == (not library["files"]):
+        raise DataError("say for whom: either a dataset and --user ID, or --library FILE")
+    if (to_read and dislike) or sum(showing.values()) > 1:
+        raise DataError("of --rank-to-read and --dislike, and of --json, --csv and --html, choose one")
+    asked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in wishes.items()}
+    wanted = Wishes(**asked)
     loaded = load_model(model)
-    unmatched: list[Unmatched] = []
-    if ratings:
-        refuse_if_it_holds_users(loaded)
-        reader, unmatched = read_stranger(ratings, loaded)
-    else:
-        reader = _knowing(loaded, model, dataset).reader(user or "")
-    books = answer(loaded, reader, n)
-    if as_json:
-        recommendations = [dataclasses.asdict(book) for book in books]
-        answered = {"model_version": loaded.version, "simulated": loaded.simulated, "recommendations": recommendations}
-        return put_json({**answered, "unmatched": unmatched_rows(unmatched)})
-    _put_books(books, why)
-    if ratings:
-        _note_unmatched(reader, unmatched)
-    return note(SIMULATED) if loaded.simulated else None
+    theirs = libraries.read(loaded, library) if library["files"] else None
+    who = _knowing(loaded, model, dataset).reader(user or "") if theirs is None else theirs
+    title, books = _ask(loaded, who, n, wanted, "to-read" if to_read else "dislike" if dislike else "next")
+    answer = Answer(title, books, loaded, theirs)
+    answer.show(showing, why=why)
+    if not showing["as_json"]:
+        answer.put_notes(library["report"])
+
+
+def _ask(
+    model: "Model", who: "Who", n: int, wishes: "Wishes", question: Literal["next", "to-read", "dislike"]
+) -> "tuple[str, Recommendations]":
+    from shelfaware.recommending.answer import rank_to_read, recommend, would_dislike
+
+    if question == "to-read":
+        return "Your to-read shelf, the best first", rank_to_read(model, who, wishes)[:n]
+    if question == "dislike":
+        return "You might take these up, and not like them", would_dislike(model, who, n, wishes)
+    return "To read next", recommend(model, who, n, wishes)
 
 
 def similar(
@@ -108,13 +140,6 @@ def similar(
     return note(SIMULATED) if loaded.simulated else None
 
 
-def refuse_if_it_holds_users(model: "Model") -> None:
-    from shelfaware.errors import ModelError
-
-    if model.holds_users:
-        raise ModelError(f"{model.name} has a row for each user it was trained on and cannot answer a stranger; train a gp")
-
-
 def _knowing(model: "Model", folder: Path, dataset: Path | None) -> "Model":
     """The model with the histories of its dataset's users."""
     from shelfaware.data.dataset import load
@@ -125,35 +150,6 @@ def _knowing(model: "Model", folder: Path, dataset: Path | None) -> "Model":
             raise DataError(f"{folder} holds no user and its dataset is not where it was; name the dataset folder")
         dataset = folder / model.origin.dataset
     return model.know(load(dataset))
-
-
-def _put_books(books: "list[Recommendation]", why: bool) -> None:
-    rows = [
-        (str(place), book.title, ", ".join(book.authors), number(book.stars, 1), number(book.deviation, 1))
-        for place, book in enumerate(books, 1)
-    ]
-    put_table("To read next", (">", "title", "authors", ">stars", ">give or take"), rows)
-    for place, book in enumerate(books if why else [], 1):
-        if book.why is not None:
-            console().print(f"{place}. {_reasons(book.title, book.why)}", soft_wrap=True, markup=False)
-
-
-def _reasons(title: str, why: "Why") -> str:
-    """The sum in words: base, shelves, the three largest shares and the rest."""
-    lines = [f"{title}: {why.base:.2f} as its readers rate it", f"{why.shelves:+.2f} from the books you have taken up"]
-    lines += [f"{share.share:+.2f} because you gave {share.stars:g} to {share.title}" for share in why.books[:3]]
-    rest = why.books[3:]
-    if rest:
-        lines.append(f"{sum(share.share for share in rest):+.2f} from {len(rest)} other books")
-    return "\n   ".join(lines)
-
-
-def _note_unmatched(reader: "Readers", unmatched: "list[Unmatched]") -> None:
-    from shelfaware.recommending.strangers import known_share
-
-    note(known_share(reader, unmatched))
-    for one in unmatched[:10]:
-        note(f"  line {one.line}: {one.reason}")
 
 
 VERBS = (predict, recommend, similar)

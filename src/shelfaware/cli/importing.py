@@ -1,13 +1,12 @@
 """`shelfaware import`: ratings in, a dataset folder out, with a report of what was read, dropped and why."""
 
-import functools
-import inspect
 import shlex
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from shelfaware.cli.options import Options, bundled, option
 
 if TYPE_CHECKING:
     from shelfaware.data.importers import Imported
@@ -22,62 +21,31 @@ StarScale = Annotated[
     str, typer.Option("--scale", metavar="MIN:MAX:STEP", help="Star scale, such as 0.5:5:0.5, if not the usual one.")
 ]
 
-Options = Mapping[str, tuple[Any, Any]]
-"""Option name -> (annotated type, default)."""
-
-
-def _option(kind: Any, flag: str, help_text: str, **more: Any) -> Any:
-    return Annotated[kind, typer.Option(flag, help=help_text, **more)]
-
-
 CLEANING: Options = {
-    "min_book_ratings": (_option(int, "--min-book-ratings", "Keep books with so many rows, rated or not.", min=0), 0),
+    "min_book_ratings": (option(int, "--min-book-ratings", "Keep books with so many rows, rated or not.", min=0), 0),
     "duplicates": (
-        _option(
+        option(
             Literal["error", "latest", "drop", "drop-user"],
             "--duplicates",
             "Of a user's differing rows for one book: refuse, keep the latest, drop them, or drop the user.",
         ),
         "error",
     ),
-    "min_user_ratings": (_option(int, "--min-user-ratings", "Then keep users with so many rows.", min=0), 0),
-    "max_users": (_option(int, "--max-users", "Then keep the first so many users, by id.", min=0), 0),
-    "max_books": (_option(int, "--max-books", "And the first so many books, by id.", min=0), 0),
+    "min_user_ratings": (option(int, "--min-user-ratings", "Then keep users with so many rows.", min=0), 0),
+    "max_users": (option(int, "--max-users", "Then keep the first so many users, by id.", min=0), 0),
+    "max_books": (option(int, "--max-books", "And the first so many books, by id.", min=0), 0),
 }
 COLUMNS: Options = {
-    "user_id": (_option(str, "--user", "Header of the user ids.", metavar="NAME"), ""),
-    "book_id": (_option(str, "--book", "Header of the book ids.", metavar="NAME"), ""),
-    "stars": (_option(str, "--rating", "Header of the stars.", metavar="NAME"), ""),
-    "shelf": (_option(str, "--shelf", "Header of read / to-read.", metavar="NAME"), ""),
-    "time": (_option(str, "--time", "Header of the times: ISO 8601 or seconds since 1970.", metavar="NAME"), ""),
+    "user_id": (option(str, "--user", "Header of the user ids.", metavar="NAME"), ""),
+    "book_id": (option(str, "--book", "Header of the book ids.", metavar="NAME"), ""),
+    "stars": (option(str, "--rating", "Header of the stars.", metavar="NAME"), ""),
+    "shelf": (option(str, "--shelf", "Header of read / to-read.", metavar="NAME"), ""),
+    "time": (option(str, "--time", "Header of the times: ISO 8601 or seconds since 1970.", metavar="NAME"), ""),
 }
 WRITING: Options = {
-    "separator": (_option(str, "--separator", "Between values: one character or `tab`.", metavar="CHAR"), ""),
-    "zero_is_unrated": (_option(bool, "--zero-is-unrated", "A rating of 0 means that there is none."), False),
+    "separator": (option(str, "--separator", "Between values: one character or `tab`.", metavar="CHAR"), ""),
+    "zero_is_unrated": (option(bool, "--zero-is-unrated", "A rating of 0 means that there is none."), False),
 }
-
-
-def bundled(name: str, options: Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command all `options` and hands them to it as one dict called `name`."""
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != name]
-        added = [
-            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-            for option, (kind, default) in options.items()
-        ]
-
-        @functools.wraps(command)
-        def run(**given: Any) -> None:
-            bundle = {option: given.pop(option) for option in options}
-            command(**{name: bundle}, **given)
-
-        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *added)]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        return run
-
-    return decorate
 
 
 @app.command()

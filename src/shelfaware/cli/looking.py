@@ -100,7 +100,10 @@ def demo(
         (f"describe {data}", lambda: describe(data)),
         (f"train {data} --out {model} --holdout random:0.1", lambda: train(data, model, holdout="random:0.1")),
         (f"compare {data} --models mean,bias,gp", lambda: compare(data, models="mean,bias,gp")),
-        (f"recommend {model} {data} --user 26 -n 5 --why", lambda: recommend(model, data, user="26", n=5, why=True)),
+        (
+            f"recommend {model} {data} --user 26 -n 5 --why",
+            lambda: recommend(model=model, dataset=data, user="26", n=5, why=True),
+        ),
         (f"similar {model} Dune -n 5", lambda: similar(model, "Dune", n=5)),
         (f"plot {model} --out {out / 'plots'}", lambda: plot(model, out / "plots")),
     )

@@ -1,7 +1,11 @@
 """Arguments and options that several verbs share, so that one name means one thing everywhere."""
 
+import functools
+import inspect
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,3 +17,38 @@ Holdout = Annotated[
     str, typer.Option("--holdout", metavar="SPLIT", help="What is held out: none, notebook, random:0.1, user:1 or time:0.1.")
 ]
 Many = Annotated[int, typer.Option("-n", min=1, help="How many books.")]
+
+Options = Mapping[str, tuple[Any, Any]]
+"""Option name -> (annotated type, default)."""
+
+
+def option(kind: Any, flags: str, help_text: str, **more: Any) -> Any:
+    return Annotated[kind, typer.Option(*flags.split(), help=help_text, **more)]
+
+
+def bundled(name: str, options: Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Gives a command all `options` and hands them to it as one dict called `name`."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != name]
+        added = [
+            inspect.Parameter(option, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+            for option, (kind, default) in options.items()
+        ]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            bundle = {option: given.pop(option, default) for option, (_, default) in options.items()}
+            command(**{name: bundle}, **given)
+
+        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *added)]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def one_thread() -> None:
+    """Before NumPy is loaded: one reader's sums are small, and threads would mostly wait for each other."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from shelfaware.arrays import Indices, Mask
+from shelfaware.arrays import Indices, Mask, Positions
 from shelfaware.data.ids import Id, IdMap, normalise_ids
 from shelfaware.errors import DataError, UnknownIdError
 
@@ -22,8 +22,17 @@ COLUMNS: dict[str, pl.DataType] = {
     "series": pl.String(),
     "series_position": pl.Float64(),
     "genres": pl.List(pl.String()),
+    "goodreads_ids": pl.List(pl.Int64()),
+    "original_title": pl.String(),
+    "language": pl.String(),
+    "pages": pl.Int32(),
 }
-"""Columns of books.parquet beside `book_id`; each may be missing or null in what is read."""
+"""Columns of books.parquet beside `book_id`; each may be missing or null in what is read.
+
+`goodreads_ids` are those of every known edition of the work; `language` is ISO 639, of two letters where it has such a code.
+"""
+LISTS = ("authors", "genres", "goodreads_ids")
+"""The columns of lists, which are empty where nothing is known, never null."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +53,7 @@ class Books:
         named = pl.concat_str(pl.lit("Book "), pl.col("book_id"))
         return cls(
             table.with_columns(
-                pl.col("title").fill_null(named), *(pl.col(c).fill_null(pl.lit([], COLUMNS[c])) for c in ("authors", "genres"))
+                pl.col("title").fill_null(named), *(pl.col(c).fill_null(pl.lit([], COLUMNS[c])) for c in LISTS)
             ).rechunk()
         )
 
@@ -62,6 +71,13 @@ class Books:
     @cached_property
     def ids(self) -> IdMap:
         return IdMap(self.table["book_id"], "book")
+
+    @cached_property
+    def works(self) -> Positions:
+        """A number for each work [n_books]: books of one work_id are its editions, a book without one is a work of its own."""
+        own = pl.concat_str(pl.lit("book "), pl.col("book_id"))
+        work = pl.coalesce(pl.concat_str(pl.lit("work "), pl.col("work_id")), own)
+        return self.table.select(work.rank("dense").alias("work"))["work"].cast(pl.Int64).to_numpy() - 1
 
     @cached_property
     def titles(self) -> list[str]:

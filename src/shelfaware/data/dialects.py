@@ -103,6 +103,11 @@ BOOKS = Dialect(
         "work_id": ("workid",),
         "isbn": ("isbn",),
         "isbn13": ("isbn13",),
+        "goodreads_id": ("goodreadsbookid",),
+        "best_goodreads_id": ("bestbookid",),
+        "original_title": ("originaltitle",),
+        "language": ("languagecode",),
+        "pages": ("numpages",),
     },
     needs=("book_id", "title"),
 )

@@ -23,8 +23,9 @@ INTERACTIONS = Dialect(
 )
 """`is_read` and the first release's `isRead` fold to one name; a book that is not read is to-read."""
 
-# Authors stand there as numbers of another file.
-TITLES = replace(BOOKS, name="UCSD books", columns={k: v for k, v in BOOKS.columns.items() if k != "authors"})
+# Authors stand there as numbers of another file; its book ids are those of Goodreads.
+KNOWN = {ours: theirs for ours, theirs in BOOKS.columns.items() if ours != "authors"} | {"goodreads_id": ("bookid",)}
+TITLES = replace(BOOKS, name="UCSD books", columns=KNOWN)
 
 
 def read_ucsd(paths: Sequence[Path]) -> tuple[pl.DataFrame, list[Drop]]:
@@ -33,7 +34,7 @@ def read_ucsd(paths: Sequence[Path]) -> tuple[pl.DataFrame, list[Drop]]:
 
 
 def read_ucsd_books(path: Path, wanted: pl.Series) -> Books:
-    """Titles, years, ISBNs and work ids of the books whose ids are in `wanted`, from `goodreads_books.json.gz`."""
+    """What `goodreads_books.json.gz` knows of the books whose ids are in `wanted`, the ids of their other editions among it."""
     return books_of(open_sheet(path, [TITLES]), wanted)
 
 

@@ -119,7 +119,8 @@ class Model(ABC):
             raise DataError("training and validation share a (user, book) pair")
         self.books, self.scale, self.simulated = train.books, train.scale, train.simulated
         self.origin = Origin(train.fingerprint, train.n_ratings)
-        self.arrays = self._fit(train if self.uses_shelves else train.ratings(), validation, run or Run())
+        fitted = self._fit(train if self.uses_shelves else train.ratings(), validation, run or Run())
+        self.arrays = {**fitted, "star_counts": _star_counts(train)}
         self.users = self.readers = None
         return self.know(train)
 
@@ -155,10 +156,7 @@ class Model(ABC):
 
     def similar_books(self, book: Id, n: int = 10) -> list[tuple[Id, float]]:
         """The n books most like one, by the cosine of their vectors: (book_id, cosine), best first, ties by id."""
-        books = self.catalogue
-        vectors = self._vectors()
-        if vectors is None:
-            raise ModelError(f"{self.name} has no book vectors, so it cannot say which books are similar")
+        books, vectors = self.catalogue, self.vectors()
         index = books.index_of(book)
         length = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
         cosine = vectors @ vectors[index] / (length * length[index])
@@ -180,6 +178,11 @@ class Model(ABC):
         return self.books
 
     @property
+    def n_ratings(self) -> Positions:
+        """How many of the ratings that the model learned from are of each book [n_books]."""
+        return np.asarray(self.arrays["star_counts"].sum(axis=1), np.int64)
+
+    @property
     def known_readers(self) -> Readers:
         """The histories of the users that the model knows: reader r is user r. Raises ModelError if it knows none."""
         if self.readers is None:
@@ -190,9 +193,25 @@ class Model(ABC):
     def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
         """Everything learned, by name; each array finite."""
 
+    def vectors(self) -> Floats:
+        """A vector a book [n_books, width]: alike books point alike. Raises ModelError for a model without them."""
+        vectors = self._vectors()
+        if vectors is None:
+            raise ModelError(f"{self.name} has no book vectors, so it cannot say which books are alike")
+        return vectors
+
     def _vectors(self) -> Floats | None:
-        """A vector a book [n_books, width], if the model has them."""
+        """What `vectors` gives, if the model has them."""
         return None
+
+
+def _star_counts(train: Interactions) -> AnyArray:
+    """How often each book was given each star value of the scale, i32 [n_books, n_values]."""
+    ratings, scale = train.ratings(), train.scale
+    step = np.round((ratings.stars - scale.min) / scale.step).astype(np.int64)
+    shape = (train.n_books, len(scale.values))
+    counts = np.bincount(ratings.book_index * shape[1] + step, minlength=shape[0] * shape[1])
+    return counts.reshape(shape).astype(np.int32)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -209,7 +228,12 @@ class Ranker(Model):
 
 @dataclass(kw_only=True, eq=False)
 class RatingModel(Model):
-    """A model of how people rate."""
+    """A model of how people rate.
+
+    own_differs  whether a book that a reader has must be asked for as a pair: without its own row they are another reader
+    """
+
+    own_differs: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -251,9 +275,13 @@ class RatingModel(Model):
         """Unclipped stars and deviation for pairs: `reader` [n] counts in `readers`, `book_index` [n] in the catalogue."""
         return self._forecast(self.told(readers), np.asarray(reader, np.int64), np.asarray(book_index, np.int64))
 
-    def expect(self, readers: Readers) -> Floats:
-        """Unclipped stars of every book for each reader [n_readers, n_books]."""
-        return self._expect(self.told(readers))
+    def expect(self, readers: Readers, *, own: bool = True) -> Floats:
+        """Unclipped stars of every book for each reader [n_readers, n_books]; without `own` only of books that they lack."""
+        told = self.told(readers)
+        stars = self._expect(told)
+        if own and self.own_differs:
+            stars[told.owner, told.book_index] = self._forecast(told, told.owner, told.book_index.astype(np.int64)).stars
+        return stars
 
     def left_out(self, readers: Readers) -> Floats | None:
         """The stars that a reader's other books say of each rated row, as if it were not rated [n rated rows].

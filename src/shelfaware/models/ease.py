@@ -15,7 +15,10 @@ from shelfaware.models.readers import Readers
 from shelfaware.training.loop import Run
 
 COLUMNS = 1000
-"""Columns of the weights that are sorted at once."""
+"""Columns of a table of books x books that are handled at once: beside the table itself memory stays small."""
+
+READERS = 8
+"""Readers that are scored at once, for the same reason."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -60,7 +63,11 @@ class EASE(Ranker):
         from scipy.sparse import csr_array
 
         x = csr_array((self._taken(readers), readers.book_index, readers.indptr), shape=(len(readers), n_books))
-        gram = (x.T @ x).toarray()
+        turned, by_book = x.T.tocsr(), x.tocsc()
+        gram = np.empty((n_books, n_books))
+        for start in range(0, n_books, COLUMNS):
+            some = slice(start, start + COLUMNS)
+            gram[:, some] = (turned @ by_book[:, some]).toarray()
         gram[np.diag_indices(n_books)] += self.regularisation
         root, failed = lapack.dpotrf(gram.T, lower=True, overwrite_a=True)
         inverse, failed = lapack.dpotri(root, lower=True, overwrite_c=True) if not failed else (root, failed)
@@ -76,13 +83,22 @@ class EASE(Ranker):
         return np.where(readers.rated, readers.stars / self.scale.max, unrated)
 
     def _scores(self, readers: Readers) -> Floats:
-        from scipy.sparse import csr_array
-
-        n = len(self.catalogue)
-        x = csr_array((self._taken(readers), readers.book_index, readers.indptr), shape=(len(readers), n))
-        scores: Floats = (x @ self.derived(_weights)).toarray()
+        scores = np.empty((len(readers), len(self.catalogue)))
+        for start in range(0, len(readers), READERS):
+            which = np.arange(start, min(start + READERS, len(readers)))
+            scores[which] = self._spoken(readers.take(which))
         scores[np.diff(readers.indptr) == 0] = self.arrays["popularity"]
         return scores
+
+    def _spoken(self, readers: Readers) -> Floats:
+        """sum_i x_i B_ij: what each reader's books say of all books [n_readers, n_books]."""
+        indptr, targets, weights = (self.arrays[name] for name in ("indptr", "targets", "weights"))
+        counts = np.diff(indptr)[readers.book_index]  # [m]
+        entries = np.repeat(indptr[readers.book_index] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+        shape = len(readers), len(self.catalogue)
+        cell = np.repeat(readers.owner * shape[1], counts) + targets[entries]
+        said = np.bincount(cell, np.repeat(self._taken(readers), counts) * weights[entries], shape[0] * shape[1])
+        return said.reshape(shape)
 
 
 def _strongest(weights: Floats, keep: int) -> Any:
@@ -97,11 +113,3 @@ def _strongest(weights: Floats, keep: int) -> Any:
         parts.append((np.take_along_axis(some, source, axis=0).ravel(), source.ravel(), target.ravel()))
     values, sources, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
     return coo_array((values, (sources, targets)), shape=(n, n)).tocsr()
-
-
-def _weights(arrays: dict[str, AnyArray]) -> Any:
-    """B as a sparse matrix, row by the book that speaks, column by the book it speaks of [n_books, n_books]."""
-    from scipy.sparse import csr_array
-
-    n = len(arrays["popularity"])
-    return csr_array((arrays["weights"].astype(np.float64), arrays["targets"], arrays["indptr"]), shape=(n, n))

@@ -29,7 +29,7 @@ from shelfaware.models.card import model_card
 from shelfaware.models.registry import create
 from shelfaware.training.history import History
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST, CONFIG, ARRAYS = "manifest.json", "config.json", "arrays.safetensors"
 RANKER = "ranker."
 FILES = (ARRAYS, CONFIG, "books.parquet", "history.json", "metrics.json", "README.md")

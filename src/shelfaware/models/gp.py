@@ -60,6 +60,7 @@ class GP(RatingModel):
     """
 
     name: ClassVar[str] = "gp"
+    own_differs: ClassVar[bool] = True
 
     factors: int = 32
     epochs: int = 10
@@ -126,10 +127,8 @@ class GP(RatingModel):
         stars = np.empty((len(readers), len(table.mu)))
         for which in chunks(readers, table.phi.shape[1]):
             some = readers.take(which)
-            solved = posterior(table, some)
-            dense = table.mu + solved[0].weights @ table.phi.T + dense_prior(table, some)  # [b, n_books]
-            dense[some.owner, some.book_index] = _pairs(table, some, solved, some.owner, some.book_index.astype(np.int64))[0]
-            stars[which] = dense
+            weights = posterior(table, some)[0].weights  # [b, f]
+            stars[which] = table.mu + weights @ table.phi.T + dense_prior(table, some)  # [b, n_books]
         return stars
 
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:

@@ -92,15 +92,16 @@ class Rated(NamedTuple):
 def solve(phi: Floats, noise: Floats, y: Floats) -> Posterior:
     """The posterior of readers with rated places phi [b, n, f], noise and y [b, n]; an empty one is 0, 1 and 0."""
     n, f = phi.shape[1:]
-    turned = np.swapaxes(phi, 1, 2)  # [b, f, n]
     if n <= f:
+        turned = np.swapaxes(phi, 1, 2)  # [b, f, n]
         matrix = _inverse(phi @ turned + noise[:, :, None] * np.eye(n))  # A [b, n, n]
-        alpha = np.einsum("bnm,bm->bn", matrix, y)  # [b, n]
-        return Posterior(phi, noise, alpha, np.einsum("bnf,bn->bf", phi, alpha), matrix, True)
-    matrix = _inverse(np.eye(f) + (turned / noise[:, None, :]) @ phi)  # V [b, f, f]
-    weights = np.einsum("bfg,bg->bf", matrix, np.einsum("bnf,bn->bf", phi, y / noise))  # [b, f]
-    alpha = (y - np.einsum("bnf,bf->bn", phi, weights)) / noise  # [b, n]
-    return Posterior(phi, noise, alpha, weights, matrix, False)
+        alpha = matrix @ y[..., None]  # [b, n, 1]
+        return Posterior(phi, noise, alpha[..., 0], (turned @ alpha)[..., 0], matrix, True)
+    turned = np.swapaxes(phi / noise[:, :, None], 1, 2)  # Phi^T diag(s^-2) [b, f, n]
+    matrix = _inverse(np.eye(f) + turned @ phi)  # V [b, f, f]
+    weights = matrix @ (turned @ y[..., None])  # [b, f, 1]
+    alpha = (y - (phi @ weights)[..., 0]) / noise  # [b, n]
+    return Posterior(phi, noise, alpha, weights[..., 0], matrix, False)
 
 
 def _inverse(matrices: Floats) -> Floats:
@@ -190,12 +191,11 @@ def dense_prior(table: Table, readers: Readers) -> Floats:
 
 def _shelf_sums(table: Table, readers: Readers) -> Floats:
     """sum over N of (y_b, z_b) [n_readers, f]."""
-    from scipy.sparse import csr_array
-
-    flat = table.y.reshape(-1, table.y.shape[-1])  # [2 n_books, f]
-    column = 2 * readers.book_index.astype(np.int64) + readers.shelf
-    shelves = csr_array((np.ones(len(column)), column, readers.indptr), shape=(len(readers), len(flat)))
-    return np.asarray(shelves @ flat)
+    sums = np.zeros((len(readers), table.y.shape[-1]))
+    some = np.diff(readers.indptr) > 0
+    if some.any():
+        sums[some] = np.add.reduceat(table.y[readers.book_index, readers.shelf], readers.indptr[:-1][some], axis=0)
+    return sums
 
 
 def _rows_of(readers: Readers, reader: Positions, book: Positions, n_books: int) -> tuple[Positions, Mask]:

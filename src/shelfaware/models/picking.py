@@ -38,16 +38,27 @@ def fit_ranker(train: Interactions) -> Ranker:
     return (ease if train.n_books <= ease.max_books else Popularity()).fit(train)
 
 
-def scores(model: Model, readers: Readers) -> Floats:
-    """What `model` would recommend by: the score of each reader and book, higher is better [n_readers, n_books]."""
+def scores(model: Model, readers: Readers, *, own: bool = True) -> Floats:
+    """What `model` would recommend by: the score of each reader and book, higher is better [n_readers, n_books].
+
+    Without `own`, which costs time, the scores of books that a reader has mean nothing.
+    """
+    pick = picks(model, readers)  # [n_readers, n_books]
+    if not isinstance(model, RatingModel):
+        return pick
+    pick = np.log(np.maximum(pick, FLOOR))
+    if not model.star_weight:
+        return np.asarray(pick)
+    return np.asarray(pick + model.star_weight * model.scale.clip(model.expect(readers, own=own)), np.float64)
+
+
+def picks(model: Model, readers: Readers) -> Floats:
+    """How likely each reader is to pick up each book, as the model's ranker scores it [n_readers, n_books]."""
     if isinstance(model, Ranker):
         return model.scores(readers)
     if not (isinstance(model, RatingModel) and model.ranker):
         raise ModelError(f"this {model.name} has no ranker, so it cannot recommend; train it again")
-    pick = np.log(np.maximum(model.ranker.scores(model.told(readers)), FLOOR))  # [n_readers, n_books]
-    if not model.star_weight:
-        return np.asarray(pick)
-    return np.asarray(pick + model.star_weight * model.scale.clip(model.expect(readers)), np.float64)
+    return model.ranker.scores(model.told(readers))
 
 
 def fit_star_weight(model: RatingModel, ranker: Ranker, readers: Readers) -> float:
@@ -61,7 +72,7 @@ def fit_star_weight(model: RatingModel, ranker: Ranker, readers: Readers) -> flo
         return 0.0
     owner, book = some.owner[some.rated][loved], some.book_index[some.rated][loved]
     pick = np.log(np.maximum(ranker.scores(model.told(some)), FLOOR))  # [b, n_books]
-    features = np.stack([pick, model.scale.clip(model.expect(some))], axis=-1)  # [b, n_books, 2]
+    features = np.stack([pick, model.scale.clip(model.expect(some, own=False))], axis=-1)  # [b, n_books, 2]
     chosen = np.stack([pick[owner, book], model.scale.clip(left_out[loved])], axis=-1)  # [n, 2]
     w_pick, w_stars = conditional_logit(features, ~some.has(pick.shape[1]), chosen, owner)
     return float(w_stars / w_pick) if min(w_pick, w_stars) > 0 else 0.0

@@ -64,10 +64,15 @@ class Readers:
             twice = int(np.flatnonzero(np.bincount(rated) > 1)[0])
             raise DataError(f"{books.title(twice)!r} is rated twice, by its id and by its title")
         shelves.update({int(index): (float(stars), READ) for index, stars in zip(rated, given, strict=True)})
-        book_index = np.array(sorted(shelves), np.int32)
-        stars_of = np.array([shelves[b][0] for b in book_index], np.float64)
-        states = np.array([shelves[b][1] for b in book_index], np.int8)
-        return cls(np.array([0, len(book_index)]), book_index, stars_of, states, np.array([STRANGER]))
+        book_index = np.array(list(shelves), np.int32)
+        stars_of, states = (np.array([row[part] for row in shelves.values()], np.float64) for part in (0, 1))
+        return cls.one(book_index, stars_of, states.astype(np.int8))
+
+    @classmethod
+    def one(cls, book_index: Indices, stars: Floats, shelf: NDArray[np.int8]) -> Readers:
+        """One reader from rows in any order, no book twice."""
+        order = np.argsort(book_index)
+        return cls(np.array([0, len(order)]), book_index[order], stars[order], shelf[order], np.array([STRANGER]))
 
     def __len__(self) -> int:
         return len(self.indptr) - 1

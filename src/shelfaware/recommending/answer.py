@@ -7,87 +7,191 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shelfaware.arrays import Floats, Positions
+from shelfaware.arrays import Floats, Mask, Positions
 from shelfaware.data.ids import Id
-from shelfaware.errors import DataError
+from shelfaware.data.interactions import TO_READ
+from shelfaware.errors import DataError, ModelError
+from shelfaware.library.library import Library
 from shelfaware.models.base import Explanation, Model, RatingModel
-from shelfaware.models.picking import scores
+from shelfaware.models.picking import picks, scores
 from shelfaware.models.readers import Readers
+from shelfaware.recommending.choosing import choose
+from shelfaware.recommending.recommendations import Recommendation, Recommendations, Share, Why
+from shelfaware.recommending.strangers import reader_of
+from shelfaware.recommending.wishes import Wishes, allowed, in_series_order
+
+Who = Id | Mapping[Id, float] | Readers | Library
+"""Who can be answered: a known user's id, a stranger's {book id or title: stars}, a Library, or one of Readers."""
+
+TENTH = 1.2815515655446004
+"""Deviations from the middle of a normal distribution to its outer tenths: between them lie 80 %."""
+
+REASONS = 20
+"""Rated books that a reason names; the others' shares are summed."""
+
+PLAUSIBLE = 200
+"""Books that somebody could take up: so many of the likeliest."""
+
+NO_WISHES = Wishes()
 
 
 @dataclass(frozen=True)
-class Share:
-    """What one rated book, given `stars`, adds to the expected stars of another."""
+class Asker:
+    """Who asks: what the model is told of them, and which books they have, in any edition or state, or have read."""
 
-    book_id: Id
-    title: str
-    stars: float
-    share: float
+    reader: Readers
+    has: Mask
+    read: Mask
 
-
-@dataclass(frozen=True)
-class Why:
-    """base + shelves + all shares = the expected stars before clipping. Books by the size of their share, largest first."""
-
-    base: float
-    shelves: float
-    books: list[Share]
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One book. stars, deviation and why are None where the model has no stars, variance or reasons."""
-
-    book_id: Id
-    title: str
-    authors: list[str]
-    stars: float | None
-    deviation: float | None
-    score: float
-    why: Why | None
+    @classmethod
+    def of(cls, model: Model, who: Who) -> Asker:
+        reader = reader_for(model, who)
+        besides = who.besides if isinstance(who, Library) else np.empty(0, np.int64)
+        started = reader.book_index[reader.shelf != TO_READ]
+        works = model.catalogue.works
+        has = np.isin(works, works[np.concatenate([reader.book_index, besides])])
+        return cls(reader, has, np.isin(works, works[np.concatenate([started, besides])]))
 
 
-def recommend(model: Model, who: Id | Mapping[Id, float] | Readers, n: int = 10) -> list[Recommendation]:
-    """The n best books for a known user's id, for a stranger's {book id or title: stars}, or for one of Readers.
+def recommend(
+    model: Model,
+    who: Who,
+    n: int = 10,
+    wishes: Wishes = NO_WISHES,
+    *,
+    reasons: int | None = REASONS,
+) -> Recommendations:
+    """The n best books for a known user's id, a stranger's {book id or title: stars}, a Library, or one of Readers.
 
-    By the combined score of `models.picking`, ties by id; never a book that they have, rated or on a shelf.
+    By the combined score of `models.picking`, ties by id, as `wishes` has it; never a book that they have, rated or on a
+    shelf, in any edition. `reasons`: how many rated books the reasons name; None: all.
     """
-    if n < 1:
-        raise DataError(f"{n} books cannot be recommended; ask for 1 or more")
-    reader = _reader(model, who)
-    score = scores(model, reader)[0]  # [n_books]
-    score[reader.book_index] = -np.inf
-    order = np.argsort(-score, kind="stable")[:n]
-    return answers(model, reader, order[np.isfinite(score[order])], score)
+    _check_count(n)
+    asker, books = Asker.of(model, who), model.catalogue
+    score = _adventurous(model, asker.reader, wishes)
+    score[asker.has | ~allowed(books, wishes)] = -np.inf
+    if wishes.in_order:
+        score[~in_series_order(books, asker.read)] = -np.inf
+    chosen = choose(books, _one_edition(model, score), n, wishes, model.vectors)
+    return answers(model, asker.reader, chosen, score, reasons)
 
 
-def answers(model: Model, reader: Readers, book_index: Positions, score: Floats) -> list[Recommendation]:
+def rank_to_read(model: Model, who: Who, wishes: Wishes = NO_WISHES) -> Recommendations:
+    """The books on a reader's own to-read shelf, those first of which we expect most: stars + adventure * deviation."""
+    asker = Asker.of(model, who)
+    mine = asker.reader.book_index[asker.reader.shelf == TO_READ].astype(np.int64)
+    mine = mine[allowed(model.catalogue, wishes)[mine]]
+    expected = _expected(model, asker.reader, mine, wishes.adventure)
+    return answers(model, asker.reader, mine[np.argsort(-expected[mine], kind="stable")], expected)
+
+
+def would_dislike(model: Model, who: Who, n: int = 10, wishes: Wishes = NO_WISHES) -> Recommendations:
+    """The n books of which we expect least among the PLAUSIBLE that they would likeliest take up."""
+    _check_count(n)
+    asker = Asker.of(model, who)
+    pick = picks(model, asker.reader)[0]  # [n_books]
+    pick[asker.has | ~allowed(model.catalogue, wishes)] = -np.inf
+    plausible = np.argsort(-pick, kind="stable")[:PLAUSIBLE]
+    plausible = plausible[np.isfinite(pick[plausible])]
+    expected = _expected(model, asker.reader, plausible, wishes.adventure)
+    worst = plausible[np.argsort(expected[plausible], kind="stable")][:n]
+    return answers(model, asker.reader, worst, expected)
+
+
+def answers(
+    model: Model, reader: Readers, book_index: Positions, score: Floats, reasons: int | None = REASONS
+) -> Recommendations:
     """A Recommendation for each of `book_index` [n], in that order; `score` [n_books]."""
-    n, books = len(book_index), model.catalogue
-    stars: list[float | None] = [None] * n
-    deviation: list[float | None] = [None] * n
+    n, books, n_ratings = len(book_index), model.catalogue, model.n_ratings
+    stars = low = high = deviation = np.full(n, np.nan)
     why: list[Why | None] = [None] * n
     if isinstance(model, RatingModel):
         forecast = model.forecast(reader, np.zeros(n, np.int64), book_index)
-        stars = model.scale.clip(forecast.stars).tolist()
-        deviation = deviation if forecast.deviation is None else forecast.deviation.tolist()
-        explanation = model.explain(reader, book_index)
-        given = reader.stars[reader.rated]
-        why = [_why(model, explanation, given, i) for i in range(n)]
-    return [
-        Recommendation(books.ids.id_of(b), books.title(b), books.authors(b), stars[i], deviation[i], float(score[b]), why[i])
+        deviation = deviation if forecast.deviation is None else forecast.deviation
+        low, stars, high = (
+            model.scale.clip(forecast.stars + z * TENTH * deviation) if z else forecast.stars for z in (-1, 0, 1)
+        )
+        stars = model.scale.clip(stars)
+        explanation, given = model.explain(reader, book_index), reader.stars[reader.rated]
+        why = [_why(model, explanation, given, i, reasons) for i in range(n)]
+    return Recommendations(
+        Recommendation(
+            book_id=books.ids.id_of(b),
+            title=books.title(b),
+            authors=books.authors(b),
+            stars=_known(stars[i]),
+            low=_known(low[i]),
+            high=_known(high[i]),
+            deviation=_known(deviation[i]),
+            n_ratings=int(n_ratings[b]),
+            score=float(score[b]),
+            why=why[i],
+        )
         for i, b in enumerate(book_index.tolist())
-    ]
+    )
 
 
-def _why(model: Model, explanation: Explanation, given: Floats, i: int) -> Why:
+def _adventurous(model: Model, reader: Readers, wishes: Wishes) -> Floats:
+    """The combined score + adventure * deviation [n_books]."""
+    score = scores(model, reader, own=False)[0]
+    if wishes.adventure:
+        score = score + wishes.adventure * _deviation(model, reader, np.arange(len(score)))
+    return np.asarray(score, np.float64)
+
+
+def _deviation(model: Model, reader: Readers, book_index: Positions) -> Floats:
+    forecast = _of_stars(model).forecast(reader, np.zeros(len(book_index), np.int64), book_index)
+    if forecast.deviation is None:
+        raise ModelError(f"{model.name} does not know how sure it is, so there is no safe and no adventurous; train a gp")
+    return forecast.deviation
+
+
+def _expected(model: Model, reader: Readers, book_index: Positions, adventure: float) -> Floats:
+    """stars + adventure * deviation of the books at `book_index`, NaN elsewhere [n_books]."""
+    expected = np.full(len(model.catalogue), np.nan)
+    expected[book_index] = _of_stars(model).forecast(reader, np.zeros(len(book_index), np.int64), book_index).stars
+    if adventure:
+        expected[book_index] += adventure * _deviation(model, reader, book_index)
+    return expected
+
+
+def _of_stars(model: Model) -> RatingModel:
+    if not isinstance(model, RatingModel):
+        raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp")
+    return model
+
+
+def _one_edition(model: Model, score: Floats) -> Floats:
+    """The scores with -inf for every edition of a work but its best."""
+    works = model.catalogue.works
+    order = np.argsort(-score, kind="stable")
+    _, first = np.unique(works[order], return_index=True)
+    best = np.full(len(score), -np.inf)
+    best[order[first]] = score[order[first]]
+    return best
+
+
+def _why(model: Model, explanation: Explanation, given: Floats, i: int, reasons: int | None) -> Why:
     shares, rated, books = explanation.shares[i], explanation.books, model.catalogue
     order = np.argsort(-np.abs(shares), kind="stable")
-    reasons = [Share(books.ids.id_of(rated[j]), books.title(rated[j]), float(given[j]), float(shares[j])) for j in order]
-    return Why(float(explanation.base[i]), float(explanation.shelves[i]), reasons)
+    named, rest = (order, order[:0]) if reasons is None else (order[:reasons], order[reasons:])
+    listed = [Share(books.ids.id_of(rated[j]), books.title(rated[j]), float(given[j]), float(shares[j])) for j in named]
+    return Why(float(explanation.base[i]), float(explanation.shelves[i]), listed, float(shares[rest].sum()), len(rest))
 
 
-def _reader(model: Model, who: Id | Mapping[Id, float] | Readers) -> Readers:
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _check_count(n: int) -> None:
+    if n < 1:
+        raise DataError(f"{n} books cannot be recommended; ask for 1 or more")
+
+
+def reader_for(model: Model, who: Who) -> Readers:
+    """What the model is told of somebody."""
+    if isinstance(who, Library):
+        return reader_of(who, model)
     if isinstance(who, Readers):
         if len(who) != 1:
             raise DataError(f"recommendations are for one reader, not {len(who)}")
