@@ -37,8 +37,9 @@ def test_the_reference_has_every_verb_and_the_names_that_scripts_rely_on(rendere
     options = {
         "train": "--out --model --holdout --shelves/--no-shelves --preset --validation --patience --factors --epochs "
         "--batch-size --learning-rate --weight-decay --dropout --seed --resume",
-        "recommend": "--user --ratings -n --why --json",
-        "predict": "--pairs --out --ratings",
+        "recommend": "--user --library --accept --report --rank-to-read --dislike -n --why --json --csv --html",
+        "taste": "--library --out --json",
+        "predict": "--pairs --out --library",
         "compare": "--holdout --models --json",
         "evaluate": "--json",
         "describe": "--json",
@@ -57,7 +58,7 @@ def test_the_reference_has_every_verb_and_the_names_that_scripts_rely_on(rendere
             assert f"| `{name}" in parts[verb], (verb, name)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/cli.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/cli.md", "docs/library.md", "docs/first-model.md"])
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from shelfaware.evaluation.compare import compare as compare
     from shelfaware.evaluation.protocol import evaluate as evaluate
     from shelfaware.evaluation.rerun import rerun_notebook as rerun_notebook
+    from shelfaware.library.library import Library as Library
+    from shelfaware.library.library import read_library as read_library
     from shelfaware.models.baselines import Bias as Bias
     from shelfaware.models.baselines import Mean as Mean
     from shelfaware.models.baselines import Popularity as Popularity
@@ -39,7 +41,11 @@ if TYPE_CHECKING:
     from shelfaware.models.gmf import GMF as GMF
     from shelfaware.models.gp import GP as GP
     from shelfaware.models.readers import Readers as Readers
+    from shelfaware.recommending.answer import rank_to_read as rank_to_read
     from shelfaware.recommending.answer import recommend as recommend
+    from shelfaware.recommending.answer import would_dislike as would_dislike
+    from shelfaware.recommending.taste import taste as taste
+    from shelfaware.recommending.wishes import Wishes as Wishes
     from shelfaware.training.loop import Run as Run
 
 __version__ = "0.1.0"
@@ -55,13 +61,16 @@ _HOMES = {
     "evaluation.compare": ("compare",),
     "evaluation.protocol": ("evaluate",),
     "evaluation.rerun": ("rerun_notebook",),
+    "library.library": ("Library", "read_library"),
     "models.baselines": ("Bias", "Mean", "Popularity"),
     "models.ease": ("EASE",),
     "models.folder": ("load_model",),
     "models.gmf": ("GMF",),
     "models.gp": ("GP",),
     "models.readers": ("Readers",),
-    "recommending.answer": ("recommend",),
+    "recommending.answer": ("rank_to_read", "recommend", "would_dislike"),
+    "recommending.taste": ("taste",),
+    "recommending.wishes": ("Wishes",),
     "training.loop": ("Run",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

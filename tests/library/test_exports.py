@@ -23,7 +23,7 @@ from shelfaware.errors import DataError
 from shelfaware.library.exports import parse_export, read_export
 from shelfaware.library.rows import Export, Row
 
-DUNE = "9780441013593"
+DUNE, DUNE_10 = "9780441013593", "0441013597"
 
 
 def rows(text: str, scale: tuple[float, float] | None = None) -> list[Row]:
@@ -112,7 +112,7 @@ def test_librarything() -> None:
     assert (export.format, export.scale) == ("LibraryThing", (0.5, 5))
     first, second, third = export.rows
     authors = ("Julio Cortázar", "Martin Luther King Jr.", "Laure Bataillon")
-    assert first == Row(2, "Marelle", authors, isbns=("9782070291342",), stars=4.5, state="read")
+    assert first == Row(2, "Marelle", authors, isbns=("2070291340",), stars=4.5, state="read")
     assert (second.title, second.state, second.shelf) == ("Who Could That Be? he asked", "other", "Your library")
     assert (third.title, third.authors, third.state) == ('"An open quote', ("Plato",), "read")
 
@@ -143,7 +143,7 @@ Ulysses,James Joyce,,Currently Reading,4,,,0.25
 """
     assert rows(text) == [
         Row(2, "Hyperion", ("Dan Simmons",), isbns=(DUNE,), stars=4.5, state="read"),
-        Row(3, "Emma", ("Ann Other",), isbns=(DUNE,), state="to-read"),
+        Row(3, "Emma", ("Ann Other",), isbns=(DUNE_10,), state="to-read"),
         Row(4, "Kim", ("Rudyard Kipling",), stars=0.5, state="did-not-finish"),
         Row(
             5,
@@ -169,7 +169,7 @@ Kim,Rudyard Kipling,,,,,,,stopped-reading,Stopped
 Pies,Ann Other,,,,,,,cooking,Cooking
 """
     assert rows(text) == [
-        Row(2, "Dune", ("Frank Herbert", "Ann Other"), "", "234225", (DUNE,), 3.0, "read"),
+        Row(2, "Dune", ("Frank Herbert", "Ann Other"), "", "234225", (DUNE_10,), 3.0, "read"),
         Row(3, "Emma", ("Jane Austen",), state="currently-reading"),
         Row(4, "Kim", ("Rudyard Kipling",), state="did-not-finish"),
         Row(5, "Pies", ("Ann Other",), state="other", shelf="cooking"),
@@ -202,7 +202,7 @@ def test_open_library_of_old_names_no_book() -> None:
         ("book_id,rating\n42,3\n", Row(2, book_id="42", stars=3.0, state="read")),
         ("Book,Stars\n42,3\n", Row(2, "42", book_id="42", stars=3.0, state="read")),
         ("item,title\n42,Dune\n", Row(2, "Dune", book_id="42", state="read")),
-        ("isbn,rating\n0-441-01359-7,3\n", Row(2, isbns=(DUNE,), stars=3.0, state="read")),
+        ("isbn,rating\n0-441-01359-7,3\n", Row(2, isbns=(DUNE_10,), stars=3.0, state="read")),
         ("title,status\nDune,DNF\n", Row(2, "Dune", state="did-not-finish")),
         ("title,shelf\nDune,Want to read\n", Row(2, "Dune", state="to-read")),
         ("title,shelf\nDune,by the bed\n", Row(2, "Dune", state="other", shelf="by the bed")),

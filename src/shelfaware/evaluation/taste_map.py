@@ -36,7 +36,16 @@ def taste_map(shown: BookMap, books: Books, loved: float, subtitle: str) -> Figu
     axes.scatter(given[liked, 0], given[liked, 1], s=34, color=TEAL, zorder=3)
     axes.scatter(given[~liked, 0], given[~liked, 1], s=30, facecolors="none", edgecolors=TEAL, linewidths=1.3, zorder=3)
     if shown.here is not None:
-        axes.scatter(shown.here[0], shown.here[1], s=(2 * STAR) ** 2 * 0.66, marker="*", color=AMBER, edgecolors=INK, linewidths=0.8, zorder=4)
+        axes.scatter(
+            shown.here[0],
+            shown.here[1],
+            s=(2 * STAR) ** 2 * 0.66,
+            marker="*",
+            color=AMBER,
+            edgecolors=INK,
+            linewidths=0.8,
+            zorder=4,
+        )
     x, y = (f"{100 * share:.0f} % of what sets tastes apart" for share in shown.spread)
     name_axes(axes, f"{x} →", f"↑ {y}")
     axes.set_yticks([])

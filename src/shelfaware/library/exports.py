@@ -76,7 +76,7 @@ class Judge:
         title, book_id, goodreads_id = plain(cells.title), plain(cells.book_id), goodreads_id_of(cells.goodreads_id)
         isbns = isbns_of(cells.isbn13, cells.isbn)
         if not (title or book_id or goodreads_id or isbns):
-            return Row(line, outcome="skipped", reason="it names no book: no title, no id, no ISBN that holds")
+            return Row(line, outcome="skipped", reason="it names no book: no title, no id, no ISBN")
         stars = number_of(cells.stars) or None
         named = line, title, self.authors(cells.author, cells.others), book_id, goodreads_id, isbns
         state, shelf = self._state(cells, stars is not None)

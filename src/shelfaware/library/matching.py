@@ -12,6 +12,7 @@ import polars as pl
 
 from shelfaware.arrays import Positions
 from shelfaware.data.books import Books
+from shelfaware.data.titles import isbn13_of
 from shelfaware.library.rows import Row
 from shelfaware.library.title_keys import Name, Title, read_name, read_title, search_text, series_key_of
 
@@ -53,6 +54,7 @@ class Matcher:
         editions = table["goodreads_ids"].cast(pl.List(pl.String)).to_list()
         self._of_goodreads_id = _first((one, i) for i, ids in enumerate(editions) for one in ids)
         self._of_isbn = _first((one, i) for i, one in enumerate(table["isbn13"]) if one)
+        self._isbn_bodies = {isbn[-10:-1] for isbn in self._of_isbn}
         self._authors: list[list[str]] = table["authors"].to_list()
         self._series = [series_key_of(name) if name else "" for name in table["series"]]
         self._positions: list[float | None] = table["series_position"].to_list()
@@ -98,7 +100,11 @@ class Matcher:
         yield "book id", self._of_id.get(row.book_id)
         yield "Goodreads id", self._of_goodreads_id.get(row.goodreads_id)
         for isbn in row.isbns:
-            yield "ISBN", self._of_isbn.get(isbn)
+            yield "ISBN", self._by_isbn(isbn)
+
+    def _by_isbn(self, isbn: str) -> int | None:
+        """The check digit is judged, which takes a while, only where the catalogue has the nine digits before it."""
+        return self._of_isbn.get(isbn13_of(isbn) or "") if isbn[-10:-1] in self._isbn_bodies else None
 
     def _by_title_and_author(self, title: Title, names: Sequence[Name]) -> Match:
         for number, candidates in enumerate(self._candidates(title)):

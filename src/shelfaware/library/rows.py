@@ -18,7 +18,7 @@ class Row:
     authors       as `First Last`, the main one first
     book_id       an id of the catalogue itself, which only a plain list can name
     goodreads_id  of this edition, where the file comes from Goodreads
-    isbns         ISBN-13s whose check digits hold
+    isbns         the digits of ISBNs of either length, their check digits not yet judged
     stars         on the file's own scale; None: unrated
     state, shelf  what was done with it; `shelf` is the name of an "other" shelf, as written
     outcome, reason  "skipped" or "rejected", and why, for a row that could not be used; else ""

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable
 
 from shelfaware.data.dialects import fold
-from shelfaware.data.isbns import isbn13_of
 from shelfaware.library.formats import Format
 from shelfaware.library.names import plain
 from shelfaware.library.rows import State
@@ -42,14 +41,17 @@ def goodreads_id_of(text: str) -> str:
 
 
 def isbns_of(*texts: str) -> tuple[str, ...]:
-    """As ISBN-13, those of a list whose check digits hold: `="0439023483"`, `[0596101996]`, `2070291340, 9782070291342`."""
-    found: dict[str, None] = {}
+    """The digits of what may be ISBNs: `="0439023483"`, `[0596101996]`, `2070291340, 9782070291342`; of one book once.
+
+    Nine digits, all but prefix and check digit, are common to an ISBN-10 and its ISBN-13. Check digits are not judged here.
+    """
+    found: dict[str, str] = {}
     for text in filter(None, texts):
         for piece in text.replace(";", ",").split(",", MOST_ISBNS)[:MOST_ISBNS]:
             digits = piece.translate(AROUND_ISBN).removesuffix(".0").upper()
-            if ISBN.fullmatch(digits) and not any(digits[:-1] == isbn[3:-1] for isbn in found):
-                found |= dict.fromkeys(filter(None, [isbn13_of(digits)]))
-    return tuple(found)
+            if ISBN.fullmatch(digits) and digits.strip("0"):
+                found.setdefault(digits.zfill(10)[-10:-1], digits.zfill(10))
+    return tuple(found.values())
 
 
 def filed_under(text: str, form: Format) -> tuple[State, str] | None:

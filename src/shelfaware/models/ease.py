@@ -97,8 +97,8 @@ class EASE(Ranker):
         entries = np.repeat(indptr[readers.book_index] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
         shape = len(readers), len(self.catalogue)
         cell = np.repeat(readers.owner * shape[1], counts) + targets[entries]
-        said = np.bincount(cell, np.repeat(self._taken(readers), counts) * weights[entries], shape[0] * shape[1])
-        return said.reshape(shape)
+        said = np.repeat(self._taken(readers), counts) * weights[entries]
+        return np.asarray(np.bincount(cell, said, shape[0] * shape[1]), np.float64).reshape(shape)
 
 
 def _strongest(weights: Floats, keep: int) -> Any:
