@@ -31,7 +31,7 @@ EVALUATED = {"mse", "rmse", "mae", "n", "ndcg_at_10", "ndcg_at_10_unshelved", "c
     "spearman",
     "auc",
 }
-BOOK = set(["book_id", "title", "authors", "stars", "low", "high", "deviation", "n_ratings", "score", "why"])
+BOOK = {"book_id", "title", "authors", "stars", "low", "high", "deviation", "n_ratings", "score", "why"}
 SIMULATED = "These ratings are simulated: they show how the program works, and no person's taste.\n"
 
 

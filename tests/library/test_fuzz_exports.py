@@ -9,17 +9,30 @@ import sys
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hostile import HOSTILE
 from hypothesis import given
 from hypothesis import strategies as st
 from making import FORMATS, MAKERS, STYLES, made_books
 
+from shelfaware.data.books import Books
+from shelfaware.data.interactions import Scale
 from shelfaware.errors import DataError
 from shelfaware.library.exports import parse_export
+from shelfaware.library.library import hold_against
+from shelfaware.library.matching import Matcher
+from shelfaware.library.report import report
 from shelfaware.library.rows import Export
 
 SECONDS, MIB = 2, 200
+MATCHER = Matcher(
+    Books.of(
+        pl.DataFrame(
+            {"book_id": range(3), "title": ["Dune", "Emma", "名前"], "authors": [["Frank Herbert"], ["Jane Austen"], []]}
+        )
+    )
+)
 INSERTED = [
     b'"',
     b'""',
@@ -83,12 +96,21 @@ def read(raw: bytes) -> Export | str:
     return export
 
 
+def account(export: Export) -> None:
+    """Every row of it has an outcome, and a line in the report."""
+    library = hold_against(MATCHER, [export], Scale())
+    assert sum(library.counts.values()) == len(export.rows) == len(report(library))
+
+
 def fuzz(seeds: range) -> None:
     n_read = 0
     for seed in seeds:
         raw = mutated(random.Random(seed))
         start = time.process_time()
-        n_read += isinstance(read(raw), Export)
+        answer = read(raw)
+        if isinstance(answer, Export):
+            account(answer)
+            n_read += 1
         assert time.process_time() - start < SECONDS, seed
     assert 0.5 < n_read / len(seeds) < 0.99
 
@@ -131,6 +153,8 @@ MEMORY = f"""
 import resource, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from hostile import HOSTILE
+from shelfaware.data.books import Books
+from shelfaware.data.interactions import Scale
 from shelfaware.errors import DataError
 from shelfaware.library.exports import parse_export
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shelfaware.data.books import Books
 from shelfaware.data.interactions import READ, TO_READ, Scale
 from shelfaware.library.library import OUTCOMES, Library, hold_against, read_library
+from shelfaware.library.matching import Matcher
 from shelfaware.library.report import report, write_report
 from shelfaware.library.rows import Export, Row, State
 
@@ -29,6 +30,7 @@ CATALOGUE = [
 BOOKS = Books.of(
     pl.DataFrame([{"book_id": i, "title": title, "authors": [author], "work_id": work} for i, title, author, work in CATALOGUE])
 )
+MATCHER = Matcher(BOOKS)
 GOODREADS = """Book Id,Title,Author,My Rating,Exclusive Shelf
 90,Dune,Frank Herbert,5,read
 91,Emma,Jane Austen,0,read
@@ -191,7 +193,7 @@ ROWS = st.builds(
 @given(st.lists(st.lists(ROWS, max_size=8), max_size=3))
 def test_no_row_is_ever_lost_or_counted_twice(files: list[list[Row]]) -> None:
     exports = [Export(f"{i}.csv", "plain list", (1, 5), tuple(rows)) for i, rows in enumerate(files)]
-    library = hold_against(exports, BOOKS, Scale(), {})
+    library = hold_against(MATCHER, exports, Scale())
     assert [(one.file, one.row) for one in library.placed] == [(e.name, row) for e in exports for row in e.rows]
     assert sum(library.counts.values()) == sum(map(len, files))
     known = [one for one in library.placed if one.outcome in OUTCOMES[:6]]
@@ -201,5 +203,5 @@ def test_no_row_is_ever_lost_or_counted_twice(files: list[list[Row]]) -> None:
         assert (one.outcome in ("skipped", "rejected")) == (one.row.outcome != "")
         assert (one.outcome == "rated") <= (one.row.stars is not None)
         assert one.reason
-    twice = hold_against([*exports, *exports], BOOKS, Scale(), {})
+    twice = hold_against(MATCHER, [*exports, *exports], Scale())
     assert str(sorted(told(twice).items())) == str(sorted(told(library).items()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,9 @@ TOLD = {"rated": READ, "read": READ, "to-read": TO_READ}
 """The outcomes that a model is told of, and the shelf it is told. The others count as neither read nor to-read."""
 
 
+NOTHING: Mapping[tuple[str, str], Id] = MappingProxyType({})
+
+
 class Placed(NamedTuple):
     """A row, what became of it and why; `book_index` in the catalogue, -1 for none; `same`: works that its title names."""
 
@@ -66,11 +70,15 @@ class Library:
     notes  what a person should know of how their files were read, in sentences
     """
 
-    books: Books
+    matcher: Matcher
     scale: Scale
     placed: tuple[Placed, ...]
     notes: tuple[str, ...] = ()
-    matcher: Matcher = field(kw_only=True)
+
+    @property
+    def books(self) -> Books:
+        """The catalogue."""
+        return self.matcher.books
 
     def __len__(self) -> int:
         return len(self.placed)
@@ -135,19 +143,21 @@ def read_library(
     """
     accepted = {_name(row): row.book_id for row in read_export(accept).rows if row.book_id} if accept else {}
     exports = [read_export(Path(path), file_scale) for path in paths]
-    return hold_against(exports, books, scale or Scale(), accepted)
+    return hold_against(Matcher(books), exports, scale or Scale(), accepted)
 
 
-def hold_against(exports: Sequence[Export], books: Books, scale: Scale, accepted: Mapping[tuple[str, str], Id]) -> Library:
+def hold_against(
+    matcher: Matcher, exports: Sequence[Export], scale: Scale, accepted: Mapping[tuple[str, str], Id] = NOTHING
+) -> Library:
     """The library of exports that were read; `accepted` says which book_id a (title, author) is, in small letters."""
-    matcher = Matcher(books)
+    books = matcher.books
     find = _Find(matcher, {name: int(books.ids.find([book])[0]) for name, book in accepted.items()})
     placed, notes = [], []
     for number, export in enumerate(exports):
         rows, said = _rescaled(export, scale)
         notes += said
         placed += [(number, find(export.name, row)) for row in rows]
-    return Library(books, scale, _settled(placed, books.works), tuple(notes), matcher=matcher)
+    return Library(matcher, scale, _settled(placed, books.works), tuple(notes))
 
 
 class _Find(NamedTuple):

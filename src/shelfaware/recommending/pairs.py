@@ -12,6 +12,7 @@ from shelfaware.data.dialects import Dialect
 from shelfaware.data.folder import write_file
 from shelfaware.data.ids import IdMap
 from shelfaware.data.report import place_of
+from shelfaware.data.spreadsheet import guarded_frame
 from shelfaware.data.table import open_sheet
 from shelfaware.errors import ModelError, UnknownIdError
 from shelfaware.models.base import Forecast, Model, RatingModel
@@ -40,8 +41,8 @@ def predict_stranger(model: Model, reader: Readers, path: Path) -> pl.DataFrame:
 
 
 def write_predictions(predictions: pl.DataFrame, path: Path) -> None:
-    """As CSV, whole or not at all."""
-    write_file(path, predictions.write_csv)
+    """As CSV, whole or not at all, and safe to open in a spreadsheet."""
+    write_file(path, guarded_frame(predictions).write_csv)
 
 
 def _of_stars(model: Model) -> RatingModel:
