@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import first_model
+import library
 import quality
 import results
 import timings
+import variety
 
 GROUPS = {
     "accuracy": quality.accuracy,
@@ -19,8 +22,11 @@ GROUPS = {
     "speed": timings.speed,
     "memory": timings.memory,
     "demo": timings.demo,
+    "matching": lambda _: library.matching(DATA),
+    "first-model": lambda _: first_model.first_model(DATA / "goodbooks-10k" / "books.csv"),
+    "variety": variety.variety,
 }
-DATA = Path(os.environ.get("SHELFAWARE_DATA", timings.ROOT / "../shared/data")).resolve() / "goodreads-fantasy"
+DATA = Path(os.environ.get("SHELFAWARE_DATA", timings.ROOT / "../shared/data")).resolve()
 
 
 def main() -> None:
@@ -41,7 +47,9 @@ def main() -> None:
 def imported(dataset: Path) -> Path:
     """The original study's matrices as a dataset folder."""
     kinds = {"--ratings": "rating", "--read": "isRead", "--shelved": "shelved"}
-    files = [part for flag, kind in kinds.items() for part in (flag, str(DATA / f"{kind}_matrix_shrunk.npz"))]
+    files = [
+        part for flag, kind in kinds.items() for part in (flag, str(DATA / "goodreads-fantasy" / f"{kind}_matrix_shrunk.npz"))
+    ]
     timings.run([timings.SHELFAWARE, "import", "matrix", *files, "--out", str(dataset)])
     return dataset
 

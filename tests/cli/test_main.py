@@ -73,7 +73,13 @@ def test_train_prints_and_stores_the_figures(workshop: Path, command: Command, t
     assert f"bias on {stored['n']:,} held-out ratings" in done.out
     assert f"{stored['mse']:.3f}" in done.out
     assert "next: shelfaware recommend" in done.err
-    assert stored == command("evaluate", tmp_path / "m", workshop / "sample", "--json").json
+    answer = command("evaluate", tmp_path / "m", workshop / "sample", "--json").json
+    assert stored == {key: answer[key] for key in stored}
+    assert answer["simulated"]
+    assert {of: sum(decile["n"] for decile in rows) for of, rows in answer["mse_by_ratings_of"].items()} == {
+        "user": stored["n"],
+        "book": stored["n"],
+    }
 
 
 def test_validation_is_not_trained_on(workshop: Path, command: Command, tmp_path: Path) -> None:
@@ -215,7 +221,7 @@ def test_a_ranker_recommends_without_stars(workshop: Path, command: Command) -> 
 
 def test_similar(workshop: Path, command: Command) -> None:
     answer = command("similar", workshop / "gp", "Dune", "-n", 3, "--json").json
-    assert answer.keys() == {"model_version", "book_id", "similar"}
+    assert answer.keys() == {"model_version", "simulated", "book_id", "similar"}
     assert len(answer["similar"]) == 3
     assert answer["similar"][0].keys() == {"book_id", "title", "authors", "similarity"}
     assert command("similar", workshop / "gp", answer["book_id"], "-n", 3, "--json").json == answer

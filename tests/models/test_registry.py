@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from shelfaware.data.interactions import Interactions
 from shelfaware.errors import ModelError
+from shelfaware.models.base import Model
+from shelfaware.models.ease import EASE
 from shelfaware.models.gmf import GMF
 from shelfaware.models.gp import GP
 from shelfaware.models.registry import MODELS, VARIANTS, create
@@ -56,3 +60,19 @@ def test_what_there_is_not(name: str, settings: dict[str, Any], sentence: str) -
     with pytest.raises(ModelError) as refusal:
         create(name, settings)
     assert str(refusal.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (GP(factors=0), "gp cannot be fitted with factors 0: it must be 1 or more"),
+        (GP(patience=0), "gp cannot be fitted with patience 0: it must be 1 or more"),
+        (GP(learning_rate=-1.0), "gp cannot be fitted with learning_rate -1: it must be 0 or more"),
+        (GP(noise_deviation=float("nan")), "gp cannot be fitted with noise_deviation nan"),
+        (GMF(dropout=1.0), "gmf cannot be fitted with dropout 1: it must be 0 or more and below 1"),
+        (EASE(neighbours=0), "ease cannot be fitted with neighbours 0: it must be 1 or more"),
+    ],
+)
+def test_numbers_that_no_training_could_use(planted: Interactions, model: Model, sentence: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(sentence)):
+        model.fit(planted)

@@ -88,7 +88,7 @@ def recommend(
     from shelfaware.models.folder import load_model
     from shelfaware.recommending.wishes import Wishes
 
-    if (user is None) == (not library["files"]):
+    if (user is None) == (not library["files"]) or (dataset and library["files"]):
         raise DataError("say for whom: either a dataset and --user ID, or --library FILE")
     if (to_read and dislike) or sum(showing.values()) > 1:
         raise DataError("of --rank-to-read and --dislike, and of --json, --csv and --html, choose one")
@@ -134,7 +134,9 @@ def similar(
             {"book_id": books.ids.id_of(i), "title": books.title(i), "authors": books.authors(i), "similarity": s}
             for i, s in found
         ]
-        return put_json({"model_version": loaded.version, "book_id": books.ids.id_of(index), "similar": rows})
+        return put_json(
+            {"model_version": loaded.version, "simulated": loaded.simulated, "book_id": books.ids.id_of(index), "similar": rows}
+        )
     shown = [(books.title(i), ", ".join(books.authors(i)), number(s, 2)) for i, s in found]
     put_table(f"Like {books.title(index)}", ("title", "authors", ">similarity"), shown)
     return note(SIMULATED) if loaded.simulated else None

@@ -29,25 +29,23 @@ FIGURES = {
 
 def evaluate(model: ModelFolder, dataset: Dataset, as_json: Json = False) -> None:
     """Judge a model on its own holdout, which it has never seen."""
-    from shelfaware.evaluation.protocol import deciles, evaluate, forecasts
+    from shelfaware.evaluation.protocol import decile_rows, deciles, evaluate, forecasts
     from shelfaware.models.base import RatingModel
 
     loaded, test = load_with_holdout(model, dataset)
     figures = evaluate(loaded, test)
+    parts = deciles(forecasts(loaded, test.ratings()), loaded.known_readers) if isinstance(loaded, RatingModel) else {}
     if as_json:
-        return put_json(figures)
+        about = {"model_version": loaded.version, "simulated": loaded.simulated}
+        return put_json({**about, **figures, "mse_by_ratings_of": decile_rows(parts)})
     put_table(f"{loaded.name} on {figures['n']:,} held-out ratings", ("", ">", "95 % interval"), figure_rows(figures))
-    if isinstance(loaded, RatingModel):
-        parts = deciles(forecasts(loaded, test.ratings()), loaded.known_readers)
-        for of, rows in parts.items():
-            shown = [
-                (f"{d.least:,} to {d.most:,}", f"{d.n:,}", number(d.mean.mean), f"{d.mean.low:.3f} to {d.mean.high:.3f}")
-                for d in rows
-            ]
-            put_table(f"MSE by ratings of the {of}", (f"ratings of the {of}", ">pairs", ">MSE", "95 % interval"), shown)
-    if loaded.simulated:
-        note(SIMULATED)
-    return None
+    for of, rows in parts.items():
+        shown = [
+            (f"{d.least:,} to {d.most:,}", f"{d.n:,}", number(d.mean.mean), f"{d.mean.low:.3f} to {d.mean.high:.3f}")
+            for d in rows
+        ]
+        put_table(f"MSE by ratings of the {of}", (f"ratings of the {of}", ">pairs", ">MSE", "95 % interval"), shown)
+    return note(SIMULATED) if loaded.simulated else None
 
 
 def compare(
@@ -110,7 +108,11 @@ def plot(
     from shelfaware.models.folder import MANIFEST
 
     if (folder / MANIFEST).exists():
+        from shelfaware.errors import DataError
         from shelfaware.models.folder import load_model
+
+        if factors:
+            raise DataError(f"{folder} is a model; --factors fits models to a dataset, so name its folder")
 
         loaded = load_model(folder)
         origin = loaded.origin

@@ -115,7 +115,11 @@ def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Intera
 
 def _validation(model: "Model", share: float | None) -> float:
     """A patient model needs something to watch; the notebook's watches the last fifth of its books."""
+    from shelfaware.errors import DataError
+
     if share is not None:
+        if model.config.get("patience") and not share:
+            raise DataError("--patience needs ratings to watch; leave out --validation, or give it a share above 0")
         return share
     if model.config.get("biases") is False:
         return 0.2

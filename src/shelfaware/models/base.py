@@ -24,6 +24,9 @@ from shelfaware.training.loop import Run
 
 T = TypeVar("T")
 
+AT_LEAST_ONE = frozenset({"factors", "epochs", "batch_size", "block_size", "neighbours", "max_books", "patience"})
+"""Hyper-parameters that count something; every other number is 0 or more."""
+
 BLOCK_CELLS = 500_000
 """Cells of a dense readers x books block: memory stays bounded whatever the number of readers."""
 
@@ -113,6 +116,7 @@ class Model(ABC):
 
     def fit(self, train: Interactions, validation: Interactions | None = None, run: Run | None = None) -> Self:
         """Learns from `train`, and then knows its users. `validation` is watched, never learned from."""
+        self._check_settings()
         if not train.n_ratings:
             raise DataError("there is not one rating to learn from")
         if validation is not None and np.isin(validation.pair_keys, train.pair_keys).any():
@@ -123,6 +127,15 @@ class Model(ABC):
         self.arrays = {**fitted, "star_counts": _star_counts(train)}
         self.users = self.readers = None
         return self.know(train)
+
+    def _check_settings(self) -> None:
+        """Raises ModelError for a number that no training could use."""
+        for name, value in self.config.items():
+            least = 1 if name in AT_LEAST_ONE else 0
+            most = 1 - 1e-9 if name == "dropout" else 1e9
+            if isinstance(value, int | float) and not least <= value <= most:
+                wanted = "0 or more and below 1" if name == "dropout" else f"{least} or more"
+                raise ModelError(f"{self.name} cannot be fitted with {name} {value:g}: it must be {wanted}")
 
     def know(self, data: Interactions) -> Self:
         """Takes the histories of users, to answer for them by id. A saved model holds none."""

@@ -67,12 +67,22 @@ def draw_vectors(side: Side, others: Stars, rows: tuple[Stars, Stars], prior: Pr
     features = features @ prior.root.astype(np.float32)
     target, noise = (np.append(x, fill).astype(np.float32) for x, fill in zip(rows, (0.0, 1.0), strict=True))
     target[:-1] += np.sqrt(noise[:-1]) * rng.standard_normal(len(target) - 1, np.float32)
-    centered = np.linalg.solve(prior.root, np.atleast_2d(prior.mean).T).T.astype(np.float32)  # [1 or n, f]
-    white = rng.standard_normal((side.n, f), np.float32) + centered  # v_0 [n, f]
+    start = rng.standard_normal((side.n, f), np.float32)  # v_0 [n, f]
+    start += np.linalg.solve(prior.root, np.atleast_2d(prior.mean).T).T.astype(np.float32)
+    return np.asarray(conditioned(side, features, (target, noise), start) @ prior.root.T.astype(np.float32))
+
+
+def conditioned(side: Side, features: Stars, rows: tuple[Stars, Stars], start: Stars) -> Stars:
+    """The mean of weights ~ N(start, I) given rows t = features . w + N(0, s^2), of everybody on one side [n, f].
+
+    features [n_other + 1, f] with a last row of 0; `rows` are t and s^2, both [m + 1], 0 and 1 in the last.
+    """
+    target, noise = rows
+    weights = start.copy()
     for who, row in side.chunks:
         x = features[side.other[row]]  # [b, n, f]
-        white[who] += _moved(x, target[row] - np.matmul(x, white[who][:, :, None])[..., 0], noise[row])
-    return np.asarray(white @ prior.root.T.astype(np.float32))
+        weights[who] += _moved(x, target[row] - np.matmul(x, start[who][:, :, None])[..., 0], noise[row])
+    return weights
 
 
 def _moved(x: AnyArray, error: AnyArray, noise: AnyArray) -> AnyArray:
