@@ -1,5 +1,7 @@
 """Every error that shelfaware raises on purpose. One sentence each: what is wrong, where, what to do."""
 
+from importlib.util import find_spec
+
 
 class ShelfawareError(Exception):
     """Base of all: the command line prints its sentence and exits with code 2."""
@@ -31,3 +33,14 @@ class StorageError(ShelfawareError):
 
 class UnknownProfileError(ShelfawareError):
     """No profile has this id: it was never made, was deleted or has expired."""
+
+
+class MissingExtraError(ShelfawareError):
+    """A part of shelfaware needs libraries that are not installed."""
+
+
+def need(extra: str, *modules: str) -> None:
+    """Raises MissingExtraError, with the command that mends it, unless every one of `modules` is installed."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        raise MissingExtraError(f"this needs {missing[0]}, which is not installed: pip install 'shelfaware[{extra}]'")

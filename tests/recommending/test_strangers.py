@@ -19,7 +19,7 @@ from shelfaware.library.library import Library, read_library
 from shelfaware.models.base import Model, RatingModel
 from shelfaware.models.registry import create
 from shelfaware.recommending.answer import recommend
-from shelfaware.recommending.strangers import known_share, reader_of
+from shelfaware.recommending.strangers import known_share, person_of
 from shelfaware.training.loop import Run
 
 STATE = {True: "read", False: "to-read"}
@@ -91,7 +91,7 @@ def test_five_thousand_ratings(tmp_path: Path) -> None:
     model.arrays = model._fit(data, None, Run()) | {"star_counts": np.zeros((5500, 5), np.int32)}  # without a ranker
     model.books = data.books
     model.know(data)
-    mine = reader_of(brought(model, data, np.flatnonzero(data.user_index == 0), tmp_path), model)
+    mine = person_of(brought(model, data, np.flatnonzero(data.user_index == 0), tmp_path), model).reader
     asked = np.arange(4990, 5010)
     ours, known = (model.forecast(reader, np.zeros(20, int), asked) for reader in (mine, model.reader(0)))
     np.testing.assert_allclose(ours.stars, known.stars, rtol=1e-6)
@@ -106,7 +106,7 @@ def test_half_stars_are_told_as_they_are(small: Callable[[str], Model], tmp_path
     stars = []
     for rating in ("4", "4.5", "5"):
         path.write_text(f"Title,Authors,Read Status,Star Rating\nBook 3,,read,{rating}\n")
-        reader = reader_of(read_library([path], model.catalogue, model.scale), model)
+        reader = person_of(read_library([path], model.catalogue, model.scale), model).reader
         stars.append(model.forecast(reader, [0], np.array([7])).stars[0])
     assert stars[1] == pytest.approx((stars[0] + stars[2]) / 2)
     assert stars[0] != stars[2]
@@ -119,7 +119,7 @@ def test_a_library_of_another_catalogue_or_scale_is_refused(small: Callable[[str
     other = Books.of(model.catalogue.table.head(39))
     for library in (read_library([path], other), read_library([path], model.catalogue, Scale(1, 10, 1))):
         with pytest.raises(ModelError, match="this library was held against other books than the model's"):
-            reader_of(library, model)
+            person_of(library, model)
     with pytest.raises(ModelError, match="gmf has a row for each user it was trained on and cannot answer a stranger"):
         recommend(small("gmf"), read_library([path], model.catalogue))
 

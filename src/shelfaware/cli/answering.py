@@ -52,12 +52,12 @@ def predict(
     """Predict stars and their deviation for pairs of user and book."""
     from shelfaware.models.folder import load_model
     from shelfaware.recommending.pairs import predict_pairs, predict_stranger, write_predictions
-    from shelfaware.recommending.strangers import reader_of
+    from shelfaware.recommending.strangers import person_of
 
     loaded = load_model(model)
     if library["files"]:
         theirs = libraries.read(loaded, library)
-        predicted = predict_stranger(loaded, reader_of(theirs, loaded), pairs)
+        predicted = predict_stranger(loaded, person_of(theirs, loaded).reader, pairs)
         libraries.put_notes(theirs, library["report"])
     else:
         predicted = predict_pairs(_knowing(loaded, model, dataset), pairs)

@@ -17,11 +17,11 @@ from shelfaware.models.picking import picks, scores
 from shelfaware.models.readers import Readers
 from shelfaware.recommending.choosing import choose
 from shelfaware.recommending.recommendations import Recommendation, Recommendations, Share, Why
-from shelfaware.recommending.strangers import reader_of
+from shelfaware.recommending.strangers import Person, person_of
 from shelfaware.recommending.wishes import Wishes, allowed, in_series_order
 
-Who = Id | Mapping[Id, float] | Readers | Library
-"""Who can be answered: a known user's id, a stranger's {book id or title: stars}, a Library, or one of Readers."""
+Who = Id | Mapping[Id, float] | Readers | Person | Library
+"""Who can be answered: a known user's id, a stranger's {book id or title: stars}, a Library, a Person, or one of Readers."""
 
 TENTH = 1.2815515655446004
 """Deviations from the middle of a normal distribution to its outer tenths: between them lie 80 %."""
@@ -45,12 +45,11 @@ class Asker:
 
     @classmethod
     def of(cls, model: Model, who: Who) -> Asker:
-        reader = reader_for(model, who)
-        besides = who.besides if isinstance(who, Library) else np.empty(0, np.int64)
+        person = person_for(model, who)
+        reader, works = person.reader, model.catalogue.works
         started = reader.book_index[reader.shelf != TO_READ]
-        works = model.catalogue.works
-        has = np.isin(works, works[np.concatenate([reader.book_index, besides])])
-        return cls(reader, has, np.isin(works, works[np.concatenate([started, besides])]))
+        has = np.isin(works, works[np.concatenate([reader.book_index, person.besides])])
+        return cls(reader, has, np.isin(works, works[np.concatenate([started, person.besides])]))
 
 
 def recommend(
@@ -188,14 +187,15 @@ def _check_count(n: int) -> None:
         raise DataError(f"{n} books cannot be recommended; ask for 1 or more")
 
 
-def reader_for(model: Model, who: Who) -> Readers:
-    """What the model is told of somebody."""
+def person_for(model: Model, who: Who) -> Person:
+    """What the model is told of somebody, and what else they have."""
     if isinstance(who, Library):
-        return reader_of(who, model)
-    if isinstance(who, Readers):
-        if len(who) != 1:
-            raise DataError(f"recommendations are for one reader, not {len(who)}")
+        return person_of(who, model)
+    if isinstance(who, Person):
         return who
     if isinstance(who, Mapping):
-        return Readers.stranger(model.catalogue, model.scale, who)
-    return model.reader(who)
+        return Person(Readers.stranger(model.catalogue, model.scale, who))
+    reader = who if isinstance(who, Readers) else model.reader(who)
+    if len(reader) != 1:
+        raise DataError(f"recommendations are for one reader, not {len(reader)}")
+    return Person(reader)

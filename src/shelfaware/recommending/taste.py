@@ -11,7 +11,7 @@ from shelfaware.data.ids import Id
 from shelfaware.errors import DataError, ModelError
 from shelfaware.models.base import Model, RatingModel
 from shelfaware.models.readers import Readers
-from shelfaware.recommending.answer import Who, reader_for
+from shelfaware.recommending.answer import Who, person_for
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def taste(model: Model, who: Who, n: int = 5) -> Taste:
     """What the ratings of a reader say of them, with their n most surprising. Raises DataError for one without a rating."""
     if not isinstance(model, RatingModel):
         raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp")
-    reader = reader_for(model, who).ratings()
+    reader = person_for(model, who).reader.ratings()
     if not len(reader.book_index):
         raise DataError("taste takes a rated book that the model knows, and there is none")
     counts = model.arrays["star_counts"][reader.book_index].astype(np.float64)  # [m, n_values]
@@ -83,7 +83,7 @@ def taste(model: Model, who: Who, n: int = 5) -> Taste:
         others=float((shares @ values).mean()),
         share_loved=float((stars >= model.scale.loved).mean()),
         others_loved=float(shares[:, loved].sum(axis=1).mean()),
-        surprises=_surprises(model, reader_for(model, who), n),
+        surprises=_surprises(model, person_for(model, who).reader, n),
     )
 
 
@@ -99,7 +99,7 @@ def _surprises(model: RatingModel, reader: Readers, n: int) -> list[Surprise]:
 
 def book_map(model: Model, who: Who | None = None, n: int = 1000) -> BookMap:
     """The n most rated books and all that a reader rated, in two dimensions. Raises ModelError without book vectors."""
-    reader = Readers.stranger(model.catalogue, model.scale, {}) if who is None else reader_for(model, who).ratings()
+    reader = Readers.stranger(model.catalogue, model.scale, {}) if who is None else person_for(model, who).reader.ratings()
     popular = np.argsort(-model.n_ratings, kind="stable")[:n]
     rated = reader.book_index.astype(np.int64)
     shown = np.concatenate([popular, rated[~np.isin(rated, popular)]])
