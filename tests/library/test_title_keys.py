@@ -62,6 +62,7 @@ def test_titles_that_only_look_alike(one: str, other: str) -> None:
         ("Sapiens—A Brief History", "sapiens"),
         ("Frankenstein; or, The Modern Prometheus", "frankenstein"),
         ("Moby-Dick or, The Whale", "mobydick"),
+        ("The Hobbit, or There and Back Again", "hobbit"),
         ("Grace (Eventually): Thoughts", "grace"),
         ("Diet: A Guide to Food", "diet"),
         ("Emma: A Study Guide", "emma+guide"),

@@ -84,6 +84,19 @@ def doctor(as_json: Json = False) -> None:
     return put_table("This machine", ("", ""), rows)
 
 
+READER = """Title,Author,ISBN13,My Rating,Exclusive Shelf
+"Dune (Dune, #1)",Frank   Herbert,9780441172719,5,read
+Neuromancer,William Gibson,,4,read
+Pride & Prejudice,Jane Austen,,2,read
+The Left Hand of Darkness,Ursula K. Le Guin,,5,read
+Brave New World,Aldous Huxley,,4,read
+"Twilight (The Twilight Saga, #1)",Stephenie Meyer,,1,read
+"The Hobbit, or There and Back Again",J.R.R. Tolkien,,0,to-read
+Farenheit 451,Ray Bradbury,,4,read
+"""
+"""A made reader, as Goodreads would export them; the last title is misspelt."""
+
+
 def demo(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the sample, the model and the plots.")] = Path(
         "build/demo"
@@ -94,19 +107,21 @@ def demo(
     from shelfaware.cli.judging import compare, plot
     from shelfaware.cli.training import train
 
-    data, model = out / "sample", out / "model"
+    data, model, mine = out / "sample", out / "model", out / "mine.csv"
     steps: tuple[tuple[str, Callable[[], None]], ...] = (
         (f"sample --out {data}", lambda: sample(data)),
         (f"describe {data}", lambda: describe(data)),
         (f"train {data} --out {model} --holdout random:0.1", lambda: train(data, model, holdout="random:0.1")),
         (f"compare {data} --models mean,bias,gp", lambda: compare(data, models="mean,bias,gp")),
         (
-            f"recommend {model} {data} --user 26 -n 5 --why",
-            lambda: recommend(model=model, dataset=data, user="26", n=5, why=True),
+            f"recommend {model} --library {mine} -n 3 --why",
+            lambda: recommend(model=model, files=[mine], n=3, why=True),
         ),
         (f"similar {model} Dune -n 5", lambda: similar(model, "Dune", n=5)),
         (f"plot {model} --out {out / 'plots'}", lambda: plot(model, out / "plots")),
     )
+    out.mkdir(parents=True, exist_ok=True)
+    mine.write_text(READER, encoding="utf-8")
     for title, verb in steps:
         sys.stdout.flush()
         note(f"\n$ shelfaware {title}")

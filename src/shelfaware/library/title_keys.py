@@ -20,8 +20,8 @@ SERIES_IN_WORDS = re.compile(
 )
 """`Name (Series Book 2)`."""
 PARENTHESIS = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
-SUBTITLE = re.compile(r"\s*(?:[:;]\s|—|--|\s[-–]+\s|,?\sor,\s)\s*")
-"""What a subtitle stands behind: a colon, a semicolon, a dash, `or,`."""
+SUBTITLE = re.compile(r"\s*(?:[:;]\s|—|--|\s[-–]+\s|,?\sor,\s|,\sor\s)\s*")
+"""What a subtitle stands behind: a colon, a semicolon, a dash, `or,` or `, or`."""
 FORM_WORDS = ("novel", "novella", "memoir", "thriller", "romance", "mystery", "love story", "fable")
 FORMS = (*FORM_WORDS, *(f"{word})" for word in FORM_WORDS))
 FORM = re.compile(
