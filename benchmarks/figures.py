@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import first_model
 import library
 import quality
+import questions
 import results
 import timings
 import variety
@@ -25,6 +26,7 @@ GROUPS = {
     "matching": lambda _: library.matching(DATA),
     "first-model": lambda _: first_model.first_model(DATA / "goodbooks-10k" / "books.csv"),
     "variety": variety.variety,
+    "questions": questions.questions,
 }
 DATA = Path(os.environ.get("SHELFAWARE_DATA", timings.ROOT / "../shared/data")).resolve()
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shelfaware.recommending.answer import rank_to_read as rank_to_read
     from shelfaware.recommending.answer import recommend as recommend
     from shelfaware.recommending.answer import would_dislike as would_dislike
+    from shelfaware.recommending.questions import next_question as next_question
     from shelfaware.recommending.taste import taste as taste
     from shelfaware.recommending.wishes import Wishes as Wishes
     from shelfaware.training.loop import Run as Run
@@ -69,6 +70,7 @@ _HOMES = {
     "models.gp": ("GP",),
     "models.readers": ("Readers",),
     "recommending.answer": ("rank_to_read", "recommend", "would_dislike"),
+    "recommending.questions": ("next_question",),
     "recommending.taste": ("taste",),
     "recommending.wishes": ("Wishes",),
     "training.loop": ("Run",),
