@@ -33,13 +33,16 @@ if TYPE_CHECKING:
     from shelfaware.evaluation.rerun import rerun_notebook as rerun_notebook
     from shelfaware.library.library import Library as Library
     from shelfaware.library.library import read_library as read_library
+    from shelfaware.models.als import ALS as ALS
     from shelfaware.models.baselines import Bias as Bias
     from shelfaware.models.baselines import Mean as Mean
     from shelfaware.models.baselines import Popularity as Popularity
+    from shelfaware.models.bpmf import BPMF as BPMF
     from shelfaware.models.ease import EASE as EASE
     from shelfaware.models.folder import load_model as load_model
     from shelfaware.models.gmf import GMF as GMF
     from shelfaware.models.gp import GP as GP
+    from shelfaware.models.neighbours import Neighbours as Neighbours
     from shelfaware.models.readers import Readers as Readers
     from shelfaware.recommending.answer import rank_to_read as rank_to_read
     from shelfaware.recommending.answer import recommend as recommend
@@ -63,11 +66,14 @@ _HOMES = {
     "evaluation.protocol": ("evaluate",),
     "evaluation.rerun": ("rerun_notebook",),
     "library.library": ("Library", "read_library"),
+    "models.als": ("ALS",),
     "models.baselines": ("Bias", "Mean", "Popularity"),
+    "models.bpmf": ("BPMF",),
     "models.ease": ("EASE",),
     "models.folder": ("load_model",),
     "models.gmf": ("GMF",),
     "models.gp": ("GP",),
+    "models.neighbours": ("Neighbours",),
     "models.readers": ("Readers",),
     "recommending.answer": ("rank_to_read", "recommend", "would_dislike"),
     "recommending.questions": ("next_question",),

@@ -8,13 +8,17 @@ from functools import cache
 import pytest
 
 from shelfaware.data.splits import Split
+from shelfaware.models.als import ALS
 from shelfaware.models.base import Model, Ranker, RatingModel
 from shelfaware.models.baselines import Bias, Mean, Popularity
+from shelfaware.models.bpmf import BPMF
 from shelfaware.models.ease import EASE
 from shelfaware.models.gmf import GMF
 from shelfaware.models.gp import GP
+from shelfaware.models.neighbours import Neighbours
 
 SMALL = {"factors": 4, "block_size": 16, "batch_size": 128}
+BAYESIAN: dict[str, int] = {"factors": 3, "epochs": 40, "samples": 4}
 MAKERS: dict[str, Callable[[int], Model]] = {
     "mean": lambda seed: Mean(seed=seed),
     "bias": lambda seed: Bias(seed=seed),
@@ -22,6 +26,12 @@ MAKERS: dict[str, Callable[[int], Model]] = {
     "ease": lambda seed: EASE(seed=seed),
     "gp ratings": lambda seed: GP(seed=seed, shelves=False, epochs=10, **SMALL),
     "gp shelves": lambda seed: GP(seed=seed, shelves=True, epochs=10, **SMALL),
+    "bpmf ratings": lambda seed: BPMF(seed=seed, shelves=False, **BAYESIAN),
+    "bpmf shelves": lambda seed: BPMF(seed=seed, shelves=True, **BAYESIAN),
+    "als": lambda seed: ALS(seed=seed, factors=3, epochs=5, regularisation=3.0),
+    "als plain": lambda seed: ALS(seed=seed, factors=3, epochs=5, regularisation=3.0, biases=False),
+    "neighbours": lambda seed: Neighbours(seed=seed, neighbours=30, common=3, read_weight=1.0, shelved_weight=0.5),
+    "neighbours plain": lambda seed: Neighbours(seed=seed, neighbours=30, centered=False),
     "gmf": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=64),
     "gmf notebook": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=32, weight_decay=0.0, biases=False),
 }

@@ -25,7 +25,7 @@ from shelfaware.models.readers import Readers
 Make = Callable[..., Model]
 Fitted = Callable[[str], Model]
 CLOSED_FORM = ("mean", "bias", "popularity", "ease")
-TRAINED = ("gp ratings", "gp shelves", "gmf", "gmf notebook")
+TRAINED = ("gp ratings", "gp shelves", "bpmf ratings", "bpmf shelves", "als", "als plain", "gmf", "gmf notebook")
 
 
 def bytes_of(model: Model) -> dict[str, bytes]:
@@ -157,7 +157,7 @@ def test_closed_forms_do_not_know_the_ids(make: Make, fitted: Fitted, name: str,
     np.testing.assert_allclose(got[users][:, books], wanted, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["gp ratings", "gp shelves"])
+@pytest.mark.parametrize("name", ["gp ratings", "gp shelves", "bpmf ratings", "bpmf shelves", "als"])
 def test_folding_in_does_not_know_the_ids(fitted: Fitted, name: str, planted_split: Split) -> None:
     """The fitted book table put in the order of other ids answers the same users the same."""
     data, users, books = relabelled(planted_split[0])
@@ -225,7 +225,7 @@ def test_strangers_models_hold_nothing_of_the_size_of_the_users(fitted: Fitted, 
         assert array.size <= 40 * 40
 
 
-@pytest.mark.parametrize("model_name", [*CLOSED_FORM, "gp ratings", "gmf"])
+@pytest.mark.parametrize("model_name", [*CLOSED_FORM, "gp ratings", "bpmf shelves", "als", "neighbours", "gmf"])
 def test_a_refit_forgets(make: Make, fitted: Fitted, model_name: str, planted_split: Split) -> None:
     """A model fitted on other users before is the model fitted once."""
     train = planted_split[0]
@@ -248,6 +248,8 @@ CHANGES: dict[str, dict[str, Any]] = {
         "block_size": 8,
         "shelves": False,
     },
+    "bpmf shelves": {"factors": 2, "epochs": 9, "samples": 1, "shelves": False},
+    "als": {"factors": 2, "epochs": 4, "regularisation": 9.0, "biases": False},
     "gmf": {
         "factors": 3,
         "epochs": 4,

@@ -17,7 +17,7 @@ from shelfaware.models.registry import MODELS, VARIANTS, create
 
 
 def test_every_name_makes_its_model() -> None:
-    assert list(MODELS) == ["gp", "gmf", "bias", "mean", "popularity", "ease"]
+    assert list(MODELS) == ["gp", "bpmf", "gmf", "als", "neighbours", "bias", "mean", "popularity", "ease"]
     for name in [*MODELS, *VARIANTS]:
         assert create(name).name == name.partition(":")[0]
         assert create(name, {"seed": 3}).seed == 3
@@ -27,6 +27,10 @@ def test_variants() -> None:
     assert create("gp:ratings").config["shelves"] is False
     assert create("gp:shelves").config["shelves"] is True
     assert create("gp").config["shelves"] is None
+    assert create("bpmf:ratings").config["shelves"] is False
+    assert create("bpmf:shelves").config["shelves"] is True
+    assert create("als:plain").config["biases"] is False
+    assert create("neighbours:plain").config["centered"] is False
     assert create("gmf:notebook").config == GMF.notebook().config != create("gmf").config
 
 
@@ -41,7 +45,7 @@ def test_settings_are_of_their_kind() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "sentence"),
     [
-        ("svd", {}, "no model is called 'svd'; there are gp, gmf, bias, mean, popularity, ease, gp:ratings"),
+        ("svd", {}, "no model is called 'svd'; there are gp, bpmf, gmf, als, neighbours, bias, mean, popularity, ease"),
         ("", {}, "no model is called ''"),
         ("bias:shelves", {}, "no model is called 'bias:shelves'"),
         ("bias", {"factors": 8}, "bias has no setting 'factors'; it has book_decay, seed, user_decay"),

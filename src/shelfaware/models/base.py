@@ -24,7 +24,7 @@ from shelfaware.training.loop import Run
 
 T = TypeVar("T")
 
-AT_LEAST_ONE = frozenset({"factors", "epochs", "batch_size", "block_size", "neighbours", "max_books", "patience"})
+AT_LEAST_ONE = frozenset({"factors", "epochs", "batch_size", "block_size", "neighbours", "max_books", "patience", "samples"})
 """Hyper-parameters that count something; every other number is 0 or more."""
 
 BLOCK_CELLS = 500_000

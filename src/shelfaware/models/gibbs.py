@@ -1,8 +1,8 @@
 """The draws that Gibbs sampling of a factorisation is made of, batched over like users or books. NumPy and SciPy.
 
-Everything is a Bayesian linear regression: x has weights w ~ N(mean, R R^T) and rows t_i = f_i . w + N(0, s_i^2). Seen whitened,
-w = R v with v ~ N(0, I) + R^-1 mean and features F R, a draw of the posterior needs no root of its covariance: draw v_0 from the
-prior and e from the noise, and move v_0 by what its regression on t + e - F v_0 says (perturb and condition, Papandreou & Yuille 2010):
+Everything is a Bayesian linear regression: weights w ~ N(mean, R R^T) and rows t_i = f_i . w + N(0, s_i^2). Whitened, w = R v
+with v ~ N(R^-1 mean, I) and features F R, a draw of the posterior needs no root of its covariance: draw v_0 from the prior and
+e from the noise, and move v_0 by what its regression on t + e - F v_0 says (perturb and condition, Papandreou & Yuille 2010):
 
     n <= f:  v = v_0 + F^T (F F^T + diag(s^2))^-1 (t + e - F v_0)
     n >  f:  v = v_0 + (I + F^T diag(s^-2) F)^-1 F^T diag(s^-2) (t + e - F v_0)
@@ -100,7 +100,7 @@ def _moved(x: AnyArray, error: AnyArray, noise: AnyArray) -> AnyArray:
 
 
 def draw_prior(vectors: AnyArray, scatter: Floats, rng: np.random.Generator) -> Prior:
-    """The N(mean, Sigma) that `vectors` [n, f] are drawn from, under mean ~ N(0, Sigma), Sigma ~ inverse Wishart(f + 2, scatter)."""
+    """The prior of `vectors` [n, f], a draw given them: mean ~ N(0, Sigma), Sigma ~ inverse Wishart(f + 2, diag(scatter))."""
     from scipy.stats import invwishart
 
     n, f = vectors.shape
@@ -118,18 +118,36 @@ FREEDOM = np.geomspace(4.0, 4096.0, 21)
 """Degrees of freedom nu that the noise of books may have; at the last, all books are as noisy."""
 
 
-def draw_noise(squares: Floats, n: Positions, level: float, rng: np.random.Generator) -> tuple[Floats, float]:
+def draw_noise(squares: Floats, n: Floats, level: float, rng: np.random.Generator) -> tuple[Floats, float]:
     """s_i^2 of each book [n_books] and their common level s^2, from sums of squared errors and counts, both [n_books].
 
-    s_i^2 ~ scaled inverse chi^2(nu, s^2). nu is drawn from FREEDOM, s_i^2 integrated out; then s_i^2, then s^2.
+    s_i^2 ~ scaled inverse chi^2(nu, s^2). nu is drawn from FREEDOM and s^2 moved, s_i^2 integrated out; then s_i^2, then s^2.
     """
-    from scipy.special import gammaln
-
-    nu = FREEDOM[:, None]
-    likelihood = gammaln((nu + n) / 2) - gammaln(nu / 2) - n / 2 * np.log(nu * level) - (nu + n) / 2 * np.log1p(squares / (nu * level))
-    of_nu = likelihood.sum(axis=1)
-    weight = np.exp(of_nu - of_nu.max())
+    likelihood = np.array([_noise_likelihood(squares, n, level, freedom) for freedom in FREEDOM])
+    weight = np.exp(likelihood - likelihood.max())
     freedom = float(rng.choice(FREEDOM, p=weight / weight.sum()))
+    level = _moved_level(squares, n, (level, freedom), rng)
     noise = np.maximum((freedom * level + squares) / (2 * rng.gamma((freedom + n) / 2)), LEAST_NOISE)
     level = float(rng.gamma(freedom * len(n) / 2 + 1) / (freedom / 2 * (1 / noise).sum()))
     return noise, max(level, LEAST_NOISE)
+
+
+def _noise_likelihood(squares: Floats, n: Floats, level: float, freedom: float) -> float:
+    """log p(squares | nu, s^2), s_i^2 integrated out, but for a constant."""
+    from scipy.special import gammaln
+
+    half = (freedom + n) / 2
+    terms = (
+        gammaln(half) - gammaln(freedom / 2) - n / 2 * np.log(freedom * level) - half * np.log1p(squares / (freedom * level))
+    )
+    return float(terms.sum())
+
+
+def _moved_level(squares: Floats, n: Floats, at: tuple[float, float], rng: np.random.Generator) -> float:
+    """A Metropolis move of s^2, proposed as if all books were as noisy: where they are, s_i^2 and s^2 hold each other."""
+    (level, freedom), total, m = at, float(squares.sum()), float(n.sum())
+    proposed = max(total / rng.chisquare(m), LEAST_NOISE)
+    gain = 0.0
+    for sign, x in ((1, proposed), (-1, level)):
+        gain += sign * (_noise_likelihood(squares, n, x, freedom) + (m / 2 + 1) * np.log(x) + total / (2 * x))
+    return proposed if np.log(rng.random()) < gain else level

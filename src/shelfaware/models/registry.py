@@ -8,17 +8,24 @@ from dataclasses import fields
 from typing import Any, get_args, get_type_hints
 
 from shelfaware.errors import ModelError
+from shelfaware.models.als import ALS
 from shelfaware.models.base import Model
 from shelfaware.models.baselines import Bias, Mean, Popularity
+from shelfaware.models.bpmf import BPMF
 from shelfaware.models.ease import EASE
 from shelfaware.models.gmf import GMF
 from shelfaware.models.gp import GP
+from shelfaware.models.neighbours import Neighbours
 
-MODELS: dict[str, type[Model]] = {model.name: model for model in (GP, GMF, Bias, Mean, Popularity, EASE)}
+MODELS: dict[str, type[Model]] = {model.name: model for model in (GP, BPMF, GMF, ALS, Neighbours, Bias, Mean, Popularity, EASE)}
 
 VARIANTS: dict[str, tuple[str, Callable[[], Model]]] = {
     "gp:ratings": ("gp from ratings alone", lambda: GP(shelves=False)),
     "gp:shelves": ("gp with shelf states", lambda: GP(shelves=True)),
+    "bpmf:ratings": ("bpmf from ratings alone", lambda: BPMF(shelves=False)),
+    "bpmf:shelves": ("bpmf with shelf states", lambda: BPMF(shelves=True)),
+    "als:plain": ("als without biases, as the sister study had it", ALS.plain),
+    "neighbours:plain": ("neighbours' stars as they are, as the sister study is read", Neighbours.plain),
     "gmf:notebook": ("the original's network, to the letter", GMF.notebook),
 }
 

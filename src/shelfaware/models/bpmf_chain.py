@@ -1,0 +1,191 @@
+"""The Gibbs chain of bpmf, as a learner of the training loop: an epoch is one sweep, and some sweeps are kept.
+
+Stars are measured from their mean, in their deviation. With users' vectors P [n_users, f] and books' V [n_books, f], both with
+their bias last, f = factors + 1:
+
+    r_ui = p_u . v_i + b_u + c_i + N(0, s_i^2)
+    (p_u, b_u) ~ N(m_P + h_u, Sigma_P)     h_u = |N|^-1/2 sum over b in N of Y_b        (v_i, c_i) ~ N(m_V, Sigma_V)
+
+A sweep draws V, P, s^2, the two priors (normal-inverse-Wishart), Y and its precision, each given the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from shelfaware.arrays import AnyArray, Floats, Indices, Stars
+from shelfaware.models.gibbs import Prior, Side, draw_noise, draw_prior, draw_vectors
+from shelfaware.models.readers import Readers
+from shelfaware.seeding import generator
+from shelfaware.training.history import Scores
+
+MOST_SHELF_COLUMNS = 1000
+"""(book, state) pairs whose Y is learned, those with most readers: all are drawn together, from a table of pairs x pairs."""
+
+SHELF_PRECISIONS = np.geomspace(0.5, 8000.0, 41)
+"""Of the entries of Y, whitened: the largest is next to no Y at all."""
+
+SCATTER = 0.1, 0.2
+"""Of a vector's entries and of a bias, in the prior of Sigma_P and Sigma_V."""
+
+
+class Kept(NamedTuple):
+    """A sample of the book side, users whitened: their prior is N(0, I) once h_u is taken off, and their bias has weight a.
+
+    phi [n_books, f] (a last), mu [n_books] and noise s^2 [n_books] in stars; y [columns + 1, f] of the shelves' columns, the
+    last one 0
+    """
+
+    phi: AnyArray
+    mu: AnyArray
+    noise: AnyArray
+    y: AnyArray
+
+
+class State(NamedTuple):
+    """Where the chain is, and the samples that it kept, each array of Kept with one more axis in front."""
+
+    users: Stars  # P [n_users, f]
+    books: Stars  # V [n_books, f]
+    prior_users: Prior
+    prior_books: Prior
+    noise: Floats  # [n_books]
+    level: Floats  # s^2 []
+    shelves: Floats  # Y [columns, f]
+    kept: Kept
+    n_kept: AnyArray  # []
+
+
+class Shelves:
+    """Which of the `columns` (book, state) each user has, each worth |N|^-1/2: `matrix` F [n_users, columns].
+
+    row [n_books, 2]   the column of each book and state; `n` where Y is 0
+    """
+
+    def __init__(self, readers: Readers, n_books: int) -> None:
+        from scipy.sparse import csr_array
+
+        count = np.diff(readers.indptr)
+        column = 2 * readers.book_index.astype(np.int64) + readers.shelf
+        worth = 1 / np.sqrt(count[readers.owner])
+        n_readers = np.bincount(column, minlength=2 * n_books)
+        most = np.argsort(-n_readers, kind="stable")[:MOST_SHELF_COLUMNS]
+        columns = np.sort(most[n_readers[most] > 0])
+        self.n = len(columns)
+        all_columns = csr_array((worth, column, readers.indptr), shape=(len(readers), 2 * n_books))
+        self.matrix = all_columns.tocsc()[:, columns].tocsr()
+        row = np.full(2 * n_books, self.n, np.int32)
+        row[columns] = np.arange(self.n)
+        self.row: Indices = row.reshape(n_books, 2)
+        self.values, self.basis = np.linalg.eigh((self.matrix.T @ self.matrix).toarray())
+        self.values = np.maximum(self.values, 0.0)
+
+    def draw(self, white: AnyArray, rng: np.random.Generator) -> Floats:
+        """Y [columns, f] given P, both whitened, from the regression P - m_P = h + N(0, I), Y ~ N(0, 1 / precision).
+
+        The precision is drawn first, from SHELF_PRECISIONS, Y integrated out. With F^T F = B diag(g) B^T and x = B^T F^T P,
+        log p(P | precision) = 1/2 sum over entries of x^2 / (g + precision) - log(1 + g / precision), but for a constant.
+        """
+        x = self.basis.T @ (self.matrix.T @ white)  # [columns, f]
+        squares, g = (x**2).sum(axis=1), self.values
+        each = [squares / (g + t) - x.shape[1] * np.log1p(g / t) for t in SHELF_PRECISIONS]
+        likelihood = 0.5 * np.array([part.sum() for part in each])
+        weight = np.exp(likelihood - likelihood.max())
+        left = g + rng.choice(SHELF_PRECISIONS, p=weight / weight.sum())  # [columns]
+        return np.asarray(self.basis @ (x / left[:, None] + rng.standard_normal(x.shape) / np.sqrt(left)[:, None]))
+
+
+@dataclass
+class Chain:
+    """What the loop runs. `keep` are the epochs (from 0) that are kept; `score` judges the newest sample on validation."""
+
+    readers: Readers
+    n_books: int
+    factors: int
+    epochs: int
+    samples: int
+    seed: int
+    score: Callable[[Kept, int], Scores | None]
+
+    def __post_init__(self) -> None:
+        rated = self.readers.ratings()
+        self.owner, self.book = rated.owner, rated.book_index.astype(np.int64)
+        self.center, self.scale = float(rated.stars.mean()), float(rated.stars.std()) or 1.0
+        self.stars = ((rated.stars - self.center) / self.scale).astype(np.float32)
+        self.n_ratings = np.bincount(self.book, minlength=self.n_books).astype(np.float64)
+        f, n_users = self.factors + 1, len(self.readers)
+        self.user_side = Side.of(self.owner, n_users, (self.book, self.n_books), f)
+        self.book_side = Side.of(self.book, self.n_books, (self.owner, n_users), f)
+        self.shelves = Shelves(self.readers, self.n_books)
+        self.scatter = np.append(np.full(self.factors, SCATTER[0]), SCATTER[1])
+        first = min(self.epochs // 4, self.epochs - 1)
+        self.keep = np.unique(np.linspace(first, self.epochs - 1, max(self.samples, 1) + 1)[1:].astype(np.int64))
+
+    def start(self, draw: int) -> State:
+        """Vectors of deviation 0.1 in each dimension, no bias, no Y."""
+        f, rng = self.factors + 1, generator(self.seed, "initial values", draw)
+        users, books = (0.1 * rng.standard_normal((n, f), np.float32) for n in (len(self.readers), self.n_books))
+        users[:, -1] = books[:, -1] = 0.0
+        prior = Prior(np.zeros(f), np.diag(np.append(np.full(self.factors, 0.3), 0.4)))
+        shapes = ((self.n_books, f), (self.n_books,), (self.n_books,), (self.shelves.n + 1, f))
+        room = Kept(*(np.zeros((len(self.keep), *shape), np.float32) for shape in shapes))
+        level, no_shelves = np.array(0.6), np.zeros((self.shelves.n, f))
+        noise = np.full(self.n_books, 0.6)
+        return State(users, books, prior, prior, noise, level, no_shelves, room, np.array(0))
+
+    def train_epoch(self, state: State, epoch: int, rate: float) -> tuple[State, Scores]:
+        """One sweep. The scores are of the draw itself, noisier than the mean of many."""
+        rng = generator(self.seed, "sweep", epoch)
+        noise = state.noise[self.book].astype(np.float32)  # [m]
+        taken = self.shelves.matrix @ state.shelves  # h [n_users, f]
+        told = self.stars - state.users[self.owner, -1]
+        books = draw_vectors(self.book_side, state.users, (told, noise), state.prior_books, rng)
+        prior_users = Prior(state.prior_users.mean + taken, state.prior_users.root)
+        users = draw_vectors(self.user_side, books, (self.stars - books[self.book, -1], noise), prior_users, rng)
+        error = self.stars - self._predicted(users, books)
+        squares = np.asarray(np.bincount(self.book, error.astype(np.float64) ** 2, self.n_books), np.float64)
+        book_noise, level = draw_noise(squares, self.n_ratings, float(state.level), rng)
+        prior_users = draw_prior(users - taken, self.scatter, rng)
+        prior_books = draw_prior(books, self.scatter, rng)
+        white = np.linalg.solve(prior_users.root, (users - prior_users.mean).T).T  # [n_users, f]
+        y = self.shelves.draw(white, rng) @ prior_users.root.T  # [columns, f]
+        priors, kept = (prior_users, prior_books), (state.kept, state.n_kept)
+        drawn = State(users, books, *priors, book_noise, np.array(level), y, *kept)
+        return self._kept(drawn, epoch), self._scores(error)
+
+    def _predicted(self, users: Stars, books: Stars) -> Stars:
+        dot = np.einsum("mf,mf->m", users[self.owner, :-1], books[self.book, :-1])
+        return np.asarray(dot + users[self.owner, -1] + books[self.book, -1])
+
+    def _scores(self, error: Stars) -> Scores:
+        mse, mae = float(np.mean(np.square(error))) * self.scale**2, float(np.mean(np.abs(error))) * self.scale
+        return Scores(mse, mse, mae)
+
+    def _kept(self, state: State, epoch: int) -> State:
+        """The state with its book side among what is kept, if it is this epoch's turn."""
+        if epoch not in self.keep:
+            return state
+        n = int(state.n_kept)
+        kept = Kept(*(array.copy() for array in state.kept))
+        for room, array in zip(kept, self.sample(state), strict=True):
+            room[n] = array
+        return state._replace(kept=kept, n_kept=np.array(n + 1))
+
+    def sample(self, state: State) -> Kept:
+        """The book side of a state, in stars: phi = R^T (v, 1), mu = center + c + (v, 1) . m_P, y = R^-1 Y; R R^T = Sigma_P."""
+        mean, root = state.prior_users
+        known = np.append(state.books[:, :-1], np.ones((self.n_books, 1)), axis=1)  # (v, 1) [n_books, f]
+        y = np.append(np.linalg.solve(root, state.shelves.T).T, np.zeros((1, len(root))), axis=0)  # [columns + 1, f]
+        mu = self.center + self.scale * (state.books[:, -1] + known @ mean)
+        return Kept(self.scale * known @ root, mu, self.scale**2 * state.noise, y)
+
+    def validate(self, state: State) -> Scores | None:
+        return self.score(state.kept, int(state.n_kept))
+
+    def is_dead(self, state: State) -> bool:
+        """A chain has no unit that can die."""
+        return False
