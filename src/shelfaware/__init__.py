@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shelfaware.models.baselines import Bias as Bias
     from shelfaware.models.baselines import Mean as Mean
     from shelfaware.models.baselines import Popularity as Popularity
+    from shelfaware.models.blend import Blend as Blend
     from shelfaware.models.bpmf import BPMF as BPMF
     from shelfaware.models.ease import EASE as EASE
     from shelfaware.models.folder import load_model as load_model
@@ -68,6 +69,7 @@ _HOMES = {
     "library.library": ("Library", "read_library"),
     "models.als": ("ALS",),
     "models.baselines": ("Bias", "Mean", "Popularity"),
+    "models.blend": ("Blend",),
     "models.bpmf": ("BPMF",),
     "models.ease": ("EASE",),
     "models.folder": ("load_model",),

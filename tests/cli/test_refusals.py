@@ -23,7 +23,7 @@ SENTENCES = {
     "describe old": "old is a dataset of format 0, this version reads 1; import it again",
     "describe torn": "interactions.parquet is damaged or was changed; import the dataset again",
     "train nowhere --out new": "there is no folder nowhere",
-    "train DATA --out new --model svd": "no model is called 'svd'; there are gp, gmf, bias, mean, popularity, ease",
+    "train DATA --out new --model svd": "no model is called 'svd'; there are gp, bpmf, blend, gmf, als, neighbours, bias, mean",
     "train DATA --out new --model gp:none": "no model is called 'gp:none'",
     "train DATA --out new --model bias --factors 3": "bias has no setting 'factors'; it has book_decay, seed, user_decay",
     "train DATA --out new --model bias --preset notebook": "the preset notebook is of gmf, not of bias",

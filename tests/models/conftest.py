@@ -11,6 +11,7 @@ from shelfaware.data.splits import Split
 from shelfaware.models.als import ALS
 from shelfaware.models.base import Model, Ranker, RatingModel
 from shelfaware.models.baselines import Bias, Mean, Popularity
+from shelfaware.models.blend import Blend
 from shelfaware.models.bpmf import BPMF
 from shelfaware.models.ease import EASE
 from shelfaware.models.gmf import GMF
@@ -30,6 +31,7 @@ MAKERS: dict[str, Callable[[int], Model]] = {
     "bpmf shelves": lambda seed: BPMF(seed=seed, shelves=True, **BAYESIAN),
     "als": lambda seed: ALS(seed=seed, factors=3, epochs=5, regularisation=3.0),
     "als plain": lambda seed: ALS(seed=seed, factors=3, epochs=5, regularisation=3.0, biases=False),
+    "blend": lambda seed: Blend(seed=seed, members="als,bias"),
     "neighbours": lambda seed: Neighbours(seed=seed, neighbours=30, common=3, read_weight=1.0, shelved_weight=0.5),
     "neighbours plain": lambda seed: Neighbours(seed=seed, neighbours=30, centered=False),
     "gmf": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=64),

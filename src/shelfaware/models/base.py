@@ -257,10 +257,14 @@ class RatingModel(Model):
         """Learns how people rate and, beside it, what they pick up (`picking`), so that the model can recommend."""
         from shelfaware.models.picking import fit_ranker, fit_star_weight
 
-        super().fit(train, validation, run)
+        self.fit_stars(train, validation, run)
         self.ranker = fit_ranker(train if self.uses_shelves else train.ratings())
         self.star_weight = fit_star_weight(self, self.ranker, self.known_readers)
         return self
+
+    def fit_stars(self, train: Interactions, validation: Interactions | None = None, run: Run | None = None) -> Self:
+        """Learns how people rate and nothing else: enough to predict, not to recommend."""
+        return super().fit(train, validation, run)
 
     def _settings(self) -> list[Any]:
         ranker = [self.ranker.name, self.ranker.config] if self.ranker else None

@@ -11,13 +11,16 @@ from shelfaware.errors import ModelError
 from shelfaware.models.als import ALS
 from shelfaware.models.base import Model
 from shelfaware.models.baselines import Bias, Mean, Popularity
+from shelfaware.models.blend import Blend
 from shelfaware.models.bpmf import BPMF
 from shelfaware.models.ease import EASE
 from shelfaware.models.gmf import GMF
 from shelfaware.models.gp import GP
 from shelfaware.models.neighbours import Neighbours
 
-MODELS: dict[str, type[Model]] = {model.name: model for model in (GP, BPMF, GMF, ALS, Neighbours, Bias, Mean, Popularity, EASE)}
+MODELS: dict[str, type[Model]] = {
+    model.name: model for model in (GP, BPMF, Blend, GMF, ALS, Neighbours, Bias, Mean, Popularity, EASE)
+}
 
 VARIANTS: dict[str, tuple[str, Callable[[], Model]]] = {
     "gp:ratings": ("gp from ratings alone", lambda: GP(shelves=False)),

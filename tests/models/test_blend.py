@@ -1,0 +1,85 @@
+"""Blend beside its members, and its weights beside scipy's bounded least squares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear
+
+from shelfaware.data.interactions import Interactions
+from shelfaware.data.splits import Split, split
+from shelfaware.errors import ModelError
+from shelfaware.models.base import RatingModel
+from shelfaware.models.blend import HELD_OUT, Blend, stack
+from shelfaware.models.readers import Readers
+from shelfaware.models.registry import create
+
+MEMBERS = "als,bias,mean"
+
+
+@pytest.fixture(scope="module")
+def blend(planted_split: Split) -> Blend:
+    return Blend(members=MEMBERS).fit(planted_split[0])
+
+
+def test_the_weights_are_bounded_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(3.5, 1, 200)
+    stars = np.column_stack(
+        [0.7 * truth + rng.normal(0, 0.5, 200), -truth, rng.normal(size=200), truth + rng.normal(0, 1, 200)]
+    )
+    weights, constant = stack(stars, truth)
+    oracle = lsq_linear(np.column_stack([stars, np.ones(200)]), truth, ([0] * 4 + [-np.inf], np.inf), tol=1e-12)
+    np.testing.assert_allclose([*weights, constant], oracle.x, atol=1e-6)
+    assert weights[1] == 0
+
+
+def test_never_above_its_best_member_where_the_weights_were_found(planted_split: Split) -> None:
+    train = planted_split[0]
+    part, held = split(train, HELD_OUT, seed=0)
+    members = [create(name) for name in MEMBERS.split(",")]
+    stars = []
+    for model in members:
+        assert isinstance(model, RatingModel)
+        model.fit_stars(part)
+        stars.append(model.forecast(model.known_readers, held.user_index, held.book_index).stars)
+    weights, constant = stack(np.stack(stars, axis=1), held.stars.astype(float))
+    ours = np.mean((held.stars - constant - np.stack(stars, axis=1) @ weights) ** 2)
+    assert ours <= min(np.mean((held.stars - one) ** 2) for one in stars) + 1e-12
+
+
+def test_it_is_the_weighted_sum_of_its_members_fitted_on_everything(blend: Blend, planted_split: Split) -> None:
+    train = planted_split[0]
+    readers = Readers.of(train).take(np.arange(5))
+    asked = np.arange(5), np.array([1, 7, 9, 20, 33])
+    total = float(blend.arrays["constant"][0])
+    for weight, name in zip(blend.arrays["weights"], MEMBERS.split(","), strict=True):
+        member = create(name)
+        assert isinstance(member, RatingModel)
+        total = total + weight * member.fit_stars(train).forecast(readers, *asked).stars
+    np.testing.assert_allclose(blend.forecast(readers, *asked).stars, total, rtol=1e-9)
+
+
+def test_its_variance_is_calibrated_on_what_was_held_out(planted_split: Split) -> None:
+    train = planted_split[0]
+    small = {"factors": 4, "block_size": 16, "batch_size": 128}
+    gp = create("gp", small)
+    assert isinstance(gp, RatingModel)
+    blended = Blend(members="gp,bias").fit_stars(train)
+    deviation = blended.forecast(Readers.of(train).take(np.arange(3)), np.arange(3), np.arange(3)).deviation
+    assert deviation is not None
+    assert (deviation > 0).all()
+    assert blended.arrays["spread"][0] > 0
+    assert (
+        Blend(members="als,bias")
+        .fit_stars(train)
+        .forecast(Readers.of(train).take(np.arange(3)), np.arange(3), np.arange(3))
+        .deviation
+        is None
+    )
+
+
+@pytest.mark.parametrize("members", ["ease", "gp,gmf", "gp,blend", "neighbours"])
+def test_who_cannot_be_a_member(planted: Interactions, members: str) -> None:
+    with pytest.raises(ModelError, match="a blend is of models that predict stars for strangers"):
+        Blend(members=members).fit(planted)
