@@ -85,6 +85,7 @@ class Model(ABC):
     def __post_init__(self) -> None:
         self.arrays: dict[str, AnyArray] = {}
         self._derived: tuple[dict[str, AnyArray], Any] | None = None
+        self.written_version = ""
         self.history: History | None = None
         self.books: Books | None = None
         self.scale = Scale()
@@ -100,7 +101,9 @@ class Model(ABC):
 
     @property
     def version(self) -> str:
-        """Twelve hex digits that name this model: of its settings and every fitted number."""
+        """Twelve hex digits that name this model: of its settings and every fitted number. A verified folder tells its own."""
+        if self.written_version:
+            return self.written_version
         digest = hashlib.sha256(json.dumps(self._settings(), sort_keys=True).encode())
         for name, array in sorted(self.all_arrays().items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
@@ -117,6 +120,7 @@ class Model(ABC):
     def fit(self, train: Interactions, validation: Interactions | None = None, run: Run | None = None) -> Self:
         """Learns from `train`, and then knows its users. `validation` is watched, never learned from."""
         self._check_settings()
+        self.written_version = ""
         if not train.n_ratings:
             raise DataError("there is not one rating to learn from")
         if validation is not None and np.isin(validation.pair_keys, train.pair_keys).any():

@@ -79,6 +79,7 @@ def load_model(folder: Path | str) -> Model:
         assert isinstance(ranker, Ranker)
         _give(ranker, {name.removeprefix(RANKER): x for name, x in arrays.items() if name.startswith(RANKER)}, books, config)
         model.ranker, model.star_weight = ranker, config["ranker"]["star_weight"]
+    model.written_version = config["version"]
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     model.history = History.from_json(history) if history else None
     if model.holds_users:
