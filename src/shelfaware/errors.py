@@ -31,6 +31,10 @@ class StorageError(ShelfawareError):
     """The service's database cannot be used now: busy, full, read-only, away, damaged or of a newer version."""
 
 
+class BusyError(ShelfawareError):
+    """The service has more to do than it can take on now; later it can."""
+
+
 class UnknownProfileError(ShelfawareError):
     """No profile has this id: it was never made, was deleted or has expired."""
 

@@ -169,7 +169,7 @@ def test_evaluate(workshop: Path, command: Command, model: str, missing: set[str
 def test_compare(workshop: Path, command: Command) -> None:
     done = command("compare", workshop / "sample", "--holdout", "random:0.1", "--models", "mean, popularity", "--json")
     board = done.json
-    assert board.keys() == {"holdout", "models"}
+    assert board.keys() == {"holdout", "seeds", "folds", "models", "best", "pairs"}
     assert [row["model"] for row in board["models"]] == ["mean", "popularity"]
     assert all(row.keys() >= EVALUATED | {"fit_seconds", "peak_mb"} for row in board["models"])
     assert "fitting mean" in done.err
@@ -177,7 +177,14 @@ def test_compare(workshop: Path, command: Command) -> None:
 
 def test_the_leaderboard_s_order(workshop: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def row(model: str, mse: float | None, ndcg: float) -> dict[str, Any]:
-        return dict.fromkeys(EVALUATED) | {"model": model, "mse": mse, "ndcg_at_10": ndcg, "fit_seconds": 1.0, "peak_mb": 99.0}
+        return dict.fromkeys(EVALUATED) | {
+            "model": model,
+            "mse": mse,
+            "ndcg_at_10": ndcg,
+            "fit_seconds": 1.0,
+            "peak_mb": 99.0,
+            "verdicts": {},
+        }
 
     rows = [row("popular", None, 0.3), row("worse", 0.9, 0.5), row("better", 0.8, 0.4), row("ranker", None, 0.6)]
     monkeypatch.setattr("shelfaware.evaluation.compare.compare", lambda *_, **__: {"holdout": "user:1", "models": rows})

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from shelfaware.errors import DataError, EvaluationError
-from shelfaware.evaluation import canvas, plots
+from shelfaware.evaluation import board_plots, canvas, plots, segment_plots, tune_plots
 from shelfaware.evaluation.calibration import Coverage, ReliabilityBin
+from shelfaware.evaluation.curves import Curve, Point
 from shelfaware.evaluation.metrics import Decile, Interval
 
 SUBTITLE = "Simulated: 1,000 held-out ratings, split random:0.1, 95 % bootstrap intervals over users"
@@ -88,6 +89,70 @@ FINDINGS: list[tuple[Callable[[], Figure], str]] = [
 ]
 
 
+def board(*rows: tuple[str, float, str]) -> dict[str, object]:
+    """A leaderboard whose first model is the best."""
+    best, mse, _ = rows[0]
+    models = [
+        {
+            "model": name,
+            "mse": error,
+            "verdicts": {"mse": verdict},
+            "intervals": {"mse": [error - 0.02, error + 0.02]},
+            "fit_seconds": 40 / 3**place,
+            "peak_mb": 500 / 1.5**place,
+        }
+        for place, (name, error, verdict) in enumerate(rows)
+    ]
+    pairs = [
+        {"figure": "mse", "a": a, "b": best, "difference": e - mse, "low": e - mse - 0.01, "high": e - mse + 0.01, "verdict": v}
+        for a, e, v in rows[1:]
+    ]
+    return {"best": {"mse": best}, "models": models, "pairs": pairs}
+
+
+THREE = board(("gp", 0.58, "best"), ("bpmf", 0.585, "not distinguishable"), ("bias", 0.8, "worse"))
+ALIKE = board(("gp:shelves", 0.58, "best"), ("gp:ratings", 0.581, "worse"), ("bias", 0.8, "worse"), ("mean", 1.0, "worse"))
+ALONE = board(("gp", 0.58, "best"), ("bias", 0.8, "worse"))
+
+
+def against(*means: float, shares: bool = False) -> Figure:
+    amounts = (0.1, 0.4, 1.0) if shares else (0, 2, 20)
+    points = [[Point(x, near(mean + more)) for x, mean in zip(amounts, means, strict=True)] for more in (0.0, 0.1)]
+    models = {name: Curve(of, near(means[-1] - means[0], 0.02)) for name, of in zip(("gp", "bias"), points, strict=True)}
+    return board_plots.against_data(models, SUBTITLE, title=board_plots.falls(models, "few", "many"), x="data", shares=shares)
+
+
+def inside(*shares: float) -> Figure:
+    tenths = [Decile(3 * i, 3 * i + 2, 100, near(share)) for i, share in enumerate(shares)]
+    return segment_plots.coverage_by_decile({"user": tenths, "book": tenths}, SUBTITLE)
+
+
+def trials(*values: float | None, less: bool = True) -> Figure:
+    return tune_plots.history(values, SUBTITLE, figure_name="MSE", less_is_better=less)
+
+
+FINDINGS += [
+    (lambda: board_plots.differences(THREE, SUBTITLE), "gp errs least, 0.580, and cannot be told from bpmf"),
+    (lambda: board_plots.differences(ALONE, SUBTITLE), "gp errs least: 0.580"),
+    (lambda: board_plots.cost(THREE["models"], SUBTITLE), "Nothing is both quicker and closer than bias, bpmf and gp"),
+    (lambda: against(0.9, 0.7, 0.6), "The error of gp falls from few to many: 0.90 to 0.60"),
+    (lambda: against(0.6, 0.7, 0.9, shares=True), "The error of gp rises from few to many: 0.60 to 0.90"),
+    (lambda: against(0.6, 0.7, 0.61), "The error of gp does not clearly change from few to many: 0.60 to 0.61"),
+    (lambda: inside(0.88, 0.9, 0.94), "90 % intervals hold for every kind of reader and book: 88 % to 94 %"),
+    (lambda: inside(0.8, 0.9, 0.97), "90 % intervals hold in 2 of 6 tenths; the lowest share is 80 %"),
+    (
+        lambda: segment_plots.spread([0, 1, 1, 3, 40, 500], SUBTITLE, of="reader"),
+        "Half of the readers have 3 ratings or fewer, the top tenth 316 or more",
+    ),
+    (lambda: trials(0.7, None, 0.6, 0.65), "Trial 3 of 4 is best: 0.600"),
+    (lambda: trials(0.2, 0.3, less=False), "Trial 2 of 2 is best: 0.300"),
+    (
+        lambda: tune_plots.importance({"epochs": 0.2, "factors": 0.8}, SUBTITLE),
+        "What matters most is factors: 80 % of what settings change",
+    ),
+]
+
+
 @pytest.mark.parametrize(("draw", "finding"), FINDINGS, ids=[finding for _, finding in FINDINGS])
 def test_the_title_states_the_finding(draw: Callable[[], Figure], finding: str) -> None:
     figure = draw()
@@ -109,6 +174,15 @@ PLOTS: dict[str, Callable[[], Figure]] = {
     ),
     "calibration": lambda: calibration(0.896),
     "factors": lambda: factors(0.66, 0.592, 0.587),
+    "differences": lambda: board_plots.differences(THREE, SUBTITLE),
+    "cost": lambda: board_plots.cost(THREE["models"], SUBTITLE),
+    "cost-alike": lambda: board_plots.cost(ALIKE["models"], SUBTITLE),
+    "against": lambda: against(0.9, 0.7, 0.6),
+    "against-shares": lambda: against(0.9, 0.7, 0.6, shares=True),
+    "inside": lambda: inside(0.88, 0.9, 0.94, 0.9, 0.9, 0.9, 0.9, 0.91, 0.9, 0.89),
+    "spread": lambda: segment_plots.spread([1, 2, 3, 40, 500, 20_000], SUBTITLE, of="book"),
+    "trials": lambda: trials(0.7, None, 0.6, 0.65),
+    "importance": lambda: tune_plots.importance({"epochs": 0.2, "learning_rate": 0.3, "factors": 0.5}, SUBTITLE),
 }
 
 
@@ -153,6 +227,11 @@ def drawn_texts(figure: Figure) -> Iterator[Text]:
             yield axis.label
             low, high = axis.get_view_interval()
             yield from (tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high)
+
+
+def test_every_model_is_named_beside_its_cost() -> None:
+    for axes in PLOTS["cost"]().axes:
+        assert {"gp", "bpmf", "bias"} <= {text.get_text() for text in axes.texts}
 
 
 def test_the_header_starts_at_one_left_edge_with_the_axis_names() -> None:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import polars as pl
 import pytest
 from clusters import BINARIES, Cluster, new_folder
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from shelfaware.data.books import Books
 from shelfaware.data.simulator import load_catalogue, simulate
+from shelfaware.models.folder import load_model
 from shelfaware.models.gp import GP
 from shelfaware.serve.app import create_app
 from shelfaware.serve.settings import Settings
@@ -94,3 +97,18 @@ def new_client(app: FastAPI) -> Callable[[], TestClient]:
 @pytest.fixture
 def client(new_client: Callable[[], TestClient]) -> TestClient:
     return new_client()
+
+
+@pytest.fixture(scope="session")
+def hostile_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model, of books whose titles, authors, genres and series are scripts."""
+    payloads = pytest.importorskip("browsing", reason="playwright is not installed").PAYLOADS
+    model = load_model(model_folder)
+    n = len(model.catalogue)
+    texts = pl.Series([payloads[i % len(payloads)] for i in range(n)])
+    lists = pl.Series([[text] for text in texts])
+    table = model.catalogue.table.with_columns(title=texts, authors=lists, genres=lists, series=texts, language=texts)
+    model.books = Books.of(table)
+    folder = tmp_path_factory.mktemp("models") / "hostile"
+    model.save(folder)
+    return folder

@@ -13,7 +13,7 @@ def build() -> typer.Typer:
     """The command with all its verbs."""
     import typer
 
-    from shelfaware.cli import answering, importing, judging, looking, serving, tasting, training
+    from shelfaware.cli import answering, importing, judging, looking, reporting, serving, tasting, training, tuning
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -24,7 +24,7 @@ def build() -> typer.Typer:
         help="Book recommendations from ratings: learns in seconds, says how sure it is, and why.",
     )
     app.add_typer(importing.app, name="import")
-    for room in (looking, training, judging, answering, tasting, serving):
+    for room in (looking, training, tuning, judging, reporting, answering, tasting, serving):
         for verb in room.VERBS:
             app.command()(verb)
     return app

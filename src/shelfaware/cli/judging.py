@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shelfaware.cli.options import Dataset, Holdout, Json, ModelFolder, Seed
+from shelfaware.cli.options import Dataset, Folds, Holdout, Json, ModelFolder, Models, Repeats, Seed
 from shelfaware.cli.showing import SIMULATED, note, number, put_json, put_table
 
 if TYPE_CHECKING:
     from shelfaware.data.interactions import Interactions
+    from shelfaware.evaluation.metrics import Decile
     from shelfaware.models.base import Model
+
+MODELS = "mean,bias,gmf,gp:ratings,gp:shelves,popularity,ease"
 
 FIGURES = {
     "mse": "MSE, stars^2",
@@ -29,70 +32,86 @@ FIGURES = {
 
 def evaluate(model: ModelFolder, dataset: Dataset, as_json: Json = False) -> None:
     """Judge a model on its own holdout, which it has never seen."""
-    from shelfaware.evaluation.protocol import decile_rows, deciles, evaluate, forecasts
-    from shelfaware.models.base import RatingModel
+    from shelfaware.evaluation.protocol import decile_rows, deciles, judge
+    from shelfaware.evaluation.segments import coverage_by_decile
 
     loaded, test = load_with_holdout(model, dataset)
-    figures = evaluate(loaded, test)
-    parts = deciles(forecasts(loaded, test.ratings()), loaded.known_readers) if isinstance(loaded, RatingModel) else {}
+    judged = judge(loaded, test)
+    figures = judged.figures()
+    parts = deciles(judged.held, loaded.known_readers) if judged.held else {}
+    inside = coverage_by_decile(judged.held, loaded.known_readers) if judged.held else {}
     if as_json:
         about = {"model_version": loaded.version, "simulated": loaded.simulated}
-        return put_json({**about, **figures, "mse_by_ratings_of": decile_rows(parts)})
+        by_tenths = {"mse_by_ratings_of": decile_rows(parts), "coverage_90_by_ratings_of": decile_rows(inside)}
+        return put_json({**about, **figures, **by_tenths})
     put_table(f"{loaded.name} on {figures['n']:,} held-out ratings", ("", ">", "95 % interval"), figure_rows(figures))
     for of, rows in parts.items():
-        shown = [
-            (f"{d.least:,} to {d.most:,}", f"{d.n:,}", number(d.mean.mean), f"{d.mean.low:.3f} to {d.mean.high:.3f}")
-            for d in rows
-        ]
-        put_table(f"MSE by ratings of the {of}", (f"ratings of the {of}", ">pairs", ">MSE", "95 % interval"), shown)
+        shares = [one.mean.mean for one in inside[of]] if inside else [None] * len(rows)
+        shown = [_decile_row(one, share) for one, share in zip(rows, shares, strict=True)]
+        columns = (f"ratings of the {of}", ">pairs", ">MSE", "95 % interval", ">in 90 %")
+        put_table(f"MSE by ratings of the {of}", columns, shown)
     return note(SIMULATED) if loaded.simulated else None
+
+
+def _decile_row(decile: "Decile", share: float | None) -> tuple[str, ...]:
+    """Ratings, pairs, MSE, its interval and the share inside 90 % intervals."""
+    between = f"{decile.mean.low:.3f} to {decile.mean.high:.3f}"
+    return f"{decile.least:,} to {decile.most:,}", f"{decile.n:,}", number(decile.mean.mean), between, number(share)
 
 
 def compare(
     dataset: Dataset,
     holdout: Holdout = "random:0.1",
-    models: Annotated[
-        str, typer.Option("--models", metavar="A,B,...", help="Models by name, such as gp:ratings,gp:shelves,bias.")
-    ] = "mean,bias,gmf,gp:ratings,gp:shelves,popularity,ease",
+    repeats: Repeats = 1,
+    folds: Folds = 0,
+    models: Models = MODELS,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """A leaderboard: models fitted and judged on one split, with seconds and memory."""
+    """A leaderboard: models fitted and judged on the same splits, who can be told apart, with seconds and memory."""
     from shelfaware.data.dataset import load
     from shelfaware.evaluation.compare import compare as compared
+    from shelfaware.evaluation.plan import Plan
 
-    data = load(dataset)
-    names = [name.strip() for name in models.split(",") if name.strip()]
-    board = compared(data, names, holdout, seed=seed, on_model=lambda name: note(f"fitting {name} ..."))
+    data, plan = load(dataset), Plan(holdout, seed, repeats, folds)
+    board = compared(data, named(models), plan, on_model=lambda name: note(f"fitting {name} ..."))
     if as_json:
         return put_json(board)
     _put_board(board)
     return note(SIMULATED) if data.simulated else None
 
 
+def named(models: str) -> list[str]:
+    """The models of an option such as `gp,bias`."""
+    return [name.strip() for name in models.split(",") if name.strip()]
+
+
+MARKS = {"best": "*", "not distinguishable": "~", "worse": " "}
+MARKED = "* the best; ~ not distinguishable from it: the 95 % interval of their difference holds 0."
+
+
 def _put_board(board: dict[str, Any]) -> None:
     from rich.text import Text
 
     columns = {
-        "mse": (">MSE", 3, min),
-        "ndcg_at_10": (">nDCG A", 3, max),
-        "ndcg_at_10_unshelved": (">nDCG B", 3, max),
-        "coverage_90": (">in 90 %", 3, None),
-        "spearman": (">Spearman", 2, max),
-        "fit_seconds": (">fit s", 1, None),
-        "peak_mb": (">MB", 0, None),
+        "mse": (">MSE", 3),
+        "ndcg_at_10": (">nDCG A", 3),
+        "ndcg_at_10_unshelved": (">nDCG B", 3),
+        "coverage_90": (">in 90 %", 3),
+        "spearman": (">Spearman", 2),
+        "fit_seconds": (">fit s", 1),
+        "peak_mb": (">MB", 0),
     }
-    rows, best = board["models"], {}
-    for key, (_, _, better) in columns.items():
-        values = [row[key] for row in rows if row[key] is not None]
-        best[key] = better(values) if better and values else None
     shown = []
-    for row in sorted(rows, key=lambda row: (row["mse"] is None, row["mse"] or -(row["ndcg_at_10"] or 0))):
-        cells = [number(row[key], decimals) for key, (_, decimals, _) in columns.items()]
-        bold = [row[key] is not None and row[key] == best[key] for key in columns]
-        marked = [Text(cell, style="bold" if best_one else "") for cell, best_one in zip(cells, bold, strict=True)]
-        shown.append((row["model"], *marked))
-    put_table(f"Held out: {board['holdout']}", ("model", *(name for name, _, _ in columns.values())), shown)
+    for row in sorted(board["models"], key=lambda row: (row["mse"] is None, row["mse"] or -(row["ndcg_at_10"] or 0))):
+        cells = []
+        for key, (_, decimals) in columns.items():
+            verdict = row["verdicts"].get(key)
+            mark = MARKS.get(verdict, "")
+            cells.append(Text(number(row[key], decimals) + mark, style="bold" if verdict == "best" else ""))
+        shown.append((row["model"], *cells))
+    put_table(f"Held out: {board['holdout']}", ("model", *(name for name, _ in columns.values())), shown)
+    note(MARKED)
 
 
 def plot(

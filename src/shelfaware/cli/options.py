@@ -16,6 +16,11 @@ Seed = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of
 Holdout = Annotated[
     str, typer.Option("--holdout", metavar="SPLIT", help="What is held out: none, notebook, random:0.1, user:1 or time:0.1.")
 ]
+Models = Annotated[str, typer.Option("--models", metavar="A,B,...", help="Models by name, such as gp:ratings,gp:shelves,bias.")]
+Repeats = Annotated[
+    int, typer.Option("--repeats", min=1, max=100, help="Draw a random or user holdout so often, with seeds seed + 1 and on.")
+]
+Folds = Annotated[int, typer.Option("--folds", min=0, max=100, help="Instead of a holdout: so many folds; 0 for none.")]
 Many = Annotated[int, typer.Option("-n", min=1, help="How many books.")]
 
 Options = Mapping[str, tuple[Any, Any]]

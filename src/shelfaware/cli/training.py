@@ -20,6 +20,10 @@ def train(
     out: Annotated[Path, typer.Option("--out", metavar="MODEL", help="Model folder to write; an older one is replaced.")],
     model: Annotated[str, typer.Option("--model", help="gp, gmf, bias, mean, popularity or ease (see `models`).")] = "gp",
     holdout: Holdout = "none",
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Model and settings, as `tune` writes them."),
+    ] = None,
     shelves: Annotated[
         bool | None, typer.Option("--shelves/--no-shelves", help="Use shelf states; by default where the data has them.")
     ] = None,
@@ -56,6 +60,8 @@ def train(
     }
     settings = {name: value for name, value in given.items() if value is not None} | {"seed": seed}
     data = load(dataset)
+    if config:
+        model, settings = _configured(config, model, settings, (data, holdout))
     made: Model = _made(model, preset, settings, data)
     origin = _origin(data, dataset, out, (holdout, seed))
     fitted, metrics = _fitted(made, data, dataclasses.replace(origin, validation=_validation(made, validation)), out, resume)
@@ -95,6 +101,21 @@ def notebook(
     ]
     put_table("The notebook, run again", ("", ">recorded", ">ours"), rows)
     return note(f"{sum(figures['seconds']):.1f} seconds, compilation included.")
+
+
+def _configured(
+    path: Path, model: str, settings: dict[str, Any], judged: tuple["Interactions", str]
+) -> tuple[str, dict[str, Any]]:
+    """The file's model, and its settings with those of the command line in their place."""
+    from shelfaware.errors import ModelError
+    from shelfaware.evaluation.settings import read_settings
+
+    read = read_settings(path)
+    if model not in ("gp", read.model):
+        raise ModelError(f"{path} has settings of {read.model}, not of {model}; leave out --model")
+    data, holdout = judged
+    read.refuse_test_ratings(data.fingerprint, holdout, settings["seed"])
+    return read.model, {**read.settings, **settings}
 
 
 def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Interactions") -> "Model":

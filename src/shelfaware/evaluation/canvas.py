@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from shelfaware.arrays import Floats
+from shelfaware.arrays import AnyArray, Floats
+from shelfaware.evaluation.metrics import Interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-INK, MUTED, RULE = "#1d2129", "#555b66", "#8f8c84"
+PAPER, INK, MUTED, RULE = "#faf8f4", "#1d2129", "#555b66", "#8f8c84"
 TEAL, AMBER, PALE_AMBER = "#0f5c63", "#e69f00", "#f0cf8e"
 SERIES = (TEAL, "#d55e00", "#0072b2", "#cc79a7")
 """One colour a line, the model in question first: the accent, then three of Okabe & Ito's that keep apart from it."""
@@ -91,6 +92,31 @@ def label_ends(figure: Figure, axes: Axes, ends: Sequence[End]) -> None:
     ]
     room = max(label.get_window_extent().width for label in labels) / figure.bbox.width
     figure.subplots_adjust(right=1 - (MARGIN + 4 / 72) / figure.get_figwidth() - room)
+
+
+def ring(axes: Axes, x: float, y: float) -> None:
+    """Marks the point that the title speaks of."""
+    axes.plot(
+        [x],
+        [y],
+        marker="o",
+        markersize=11,
+        markerfacecolor="none",
+        markeredgecolor=INK,
+        markeredgewidth=1.2,
+        clip_on=False,
+    )
+
+
+def with_intervals(axes: Axes, x: AnyArray, means: Sequence[Interval], colour: str) -> None:
+    """Points with their intervals, joined by a thin line."""
+    y, low, high = (np.array([getattr(one, part) for one in means]) for part in ("mean", "low", "high"))
+    axes.plot(x, y, color=colour, linewidth=1.2, alpha=0.6)
+    axes.errorbar(x, y, yerr=[y - low, high - y], color=colour, fmt="o", elinewidth=1.5)
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
 
 
 def readable(colour: str) -> str:

@@ -11,8 +11,9 @@ from shelfaware.data.dataset import describe
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import split
 from shelfaware.errors import ModelError
-from shelfaware.evaluation import calibration, metrics, plots
+from shelfaware.evaluation import calibration, metrics, plots, tune_plots
 from shelfaware.evaluation.protocol import deciles, forecasts
+from shelfaware.evaluation.tune import Search, finished, importances, open_study, widths
 from shelfaware.models.base import Model, RatingModel
 from shelfaware.models.registry import create
 
@@ -68,6 +69,25 @@ def factors_picture(
         f"{name} on {len(held.test):,} held-out {_simulated(data.simulated)}ratings ({holdout}), with 95\u00a0% intervals"
     )
     return plots.save(plots.mse_against_factors(factors, errors, subtitle), out / "mse-against-factors")
+
+
+def search_pictures(search: Search, out: Path) -> list[Path]:
+    """How a search went, which settings mattered, and MSE against the width of the vectors; all on validation."""
+    study = open_study(search)
+    trials = finished(study)
+    kind = _simulated(search.data.simulated)
+    subtitle = f"{search.model}, validation inside the {kind}training ratings, seed {search.seed}"
+    name = plots.MSE if search.less_is_better else "nDCG@10"
+    values = [trial.value for trial in trials]
+    drawn = tune_plots.history(values, subtitle, figure_name=name, less_is_better=search.less_is_better)
+    paths = plots.save(drawn, out / "history")
+    if shares := importances(study):
+        paths += plots.save(tune_plots.importance(shares, f"{len(trials)} trials of {subtitle}"), out / "importance")
+    if swept := widths(study, search):
+        factors, errors = zip(*swept, strict=True)
+        figure = plots.mse_against_factors(factors, errors, f"The best settings of {subtitle}, with 95\u00a0% intervals")
+        paths += plots.save(figure, out / "mse-against-factors")
+    return paths
 
 
 def _simulated(simulated: bool) -> str:

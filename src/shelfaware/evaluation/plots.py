@@ -29,8 +29,11 @@ from shelfaware.evaluation.canvas import (
     End,
     label_ends,
     name_axes,
+    percent,
+    ring,
     sheet,
     style,
+    with_intervals,
 )
 from shelfaware.evaluation.metrics import Decile, Interval
 
@@ -60,7 +63,7 @@ def learning_curve(train_loss: AnyArray, validation_mse: AnyArray | None, subtit
         _epochs(panels[0], "validation", validation_mse, TEAL),
         _epochs(panels[-1], "training", train_loss, SERIES[1]),
     ]
-    _ring(panels[0], int(np.nanargmin(validation_mse)) + 1, float(np.nanmin(validation_mse)))
+    ring(panels[0], int(np.nanargmin(validation_mse)) + 1, float(np.nanmin(validation_mse)))
     name_axes(panels[-1], "epoch", MSE if loss_is_mse else "Training loss")
     if loss_is_mse:
         label_ends(figure, panels[0], ends)
@@ -74,13 +77,13 @@ def rating_histogram(values: AnyArray, shares: AnyArray, subtitle: str) -> Figur
     """How often each star value [n] is given: `shares` [n] of all ratings, which sum to 1."""
     values, shares = np.asarray(values, np.float64), np.asarray(shares, np.float64)
     top = int(shares.argmax())
-    title = f"{_stars(values[top])} is the most common rating: {_percent(shares[top])}"
+    title = f"{_stars(values[top])} is the most common rating: {percent(shares[top])}"
     figure, (axes,) = sheet(title, subtitle, panel=2.0)
     figure.subplots_adjust(left=MARGIN / figure.get_figwidth())
     bars = axes.bar(
         range(len(values)), shares, width=0.72, color=[AMBER if i == top else PALE_AMBER for i in range(len(values))]
     )
-    axes.bar_label(bars, [_percent(share) for share in shares], padding=3, fontsize=10, color=INK)
+    axes.bar_label(bars, [percent(share) for share in shares], padding=3, fontsize=10, color=INK)
     axes.set_xticks(range(len(values)), [f"{value:g}" for value in values])
     axes.set_yticks([])
     axes.tick_params(axis="x", length=0)
@@ -103,7 +106,7 @@ def error_by_activity(models: Mapping[str, Sequence[Decile]], subtitle: str, *, 
     for place, ((name, deciles), colour) in enumerate(zip(models.items(), SERIES, strict=False)):
         middle = np.expm1([np.log1p([decile.least, decile.most]).mean() + 0.02 * place for decile in deciles])
         means = [decile.mean for decile in deciles]
-        _with_intervals(axes, middle, means, colour)
+        with_intervals(axes, middle, means, colour)
         ends.append(End(name, means[-1].mean, colour))
     axes.set_xticks(_round_counts(*axes.get_xlim()))
     axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -120,12 +123,12 @@ def calibration(coverage: Sequence[Coverage], bins: Sequence[ReliabilityBin], su
     On the diagonal a promise is kept. The title speaks of the level nearest to 90 %.
     """
     told = min(coverage, key=lambda one: abs(one.level - 0.9))
-    title = f"{_percent(told.level)} intervals hold {_percent(told.share.mean, 1)} of ratings"
+    title = f"{percent(told.level)} intervals hold {percent(told.share.mean, 1)} of ratings"
     figure, (left, right) = sheet(title, subtitle, columns=2, panel=2.35)
     _promises(left, [one.level for one in coverage], [one.share for one in coverage], (0.0, 1.0))
-    _ring(left, told.level, told.share.mean)
+    ring(left, told.level, told.share.mean)
     for axis in (left.xaxis, left.yaxis):
-        axis.set_ticks([0, 0.25, 0.5, 0.75, 1], [_percent(share) for share in (0, 0.25, 0.5, 0.75, 1)])
+        axis.set_ticks([0, 0.25, 0.5, 0.75, 1], [percent(share) for share in (0, 0.25, 0.5, 0.75, 1)])
     _name_sides(left, "too careful", "too sure")
     name_axes(left, "promised", "Ratings inside the interval")
     _promises(right, [one.deviation for one in bins], [one.error for one in bins], _range(bins))
@@ -139,9 +142,9 @@ def mse_against_factors(factors: Sequence[int], mse: Sequence[Interval], subtitl
     """MSE with its interval by width of the embedding [n], ascending."""
     figure, (axes,) = sheet(_factors_finding(factors, mse), subtitle)
     axes.set_xscale("log", base=2)
-    _with_intervals(axes, np.asarray(factors, np.float64), mse, TEAL)
+    with_intervals(axes, np.asarray(factors, np.float64), mse, TEAL)
     for told in {*_enough_and_best(mse)}:
-        _ring(axes, factors[told], mse[told].mean)
+        ring(axes, factors[told], mse[told].mean)
     axes.set_xticks(factors, [f"{one:,}" for one in factors])
     axes.minorticks_off()
     name_axes(axes, "factors", MSE)
@@ -180,10 +183,6 @@ def _lowest(validation_mse: Floats) -> str:
 def _stars(value: float) -> str:
     number = NUMBERS[int(value)] if value in range(len(NUMBERS)) else f"{value:g}"
     return f"{number} {'star' if value == 1 else 'stars'}"
-
-
-def _percent(share: float, decimals: int = 0) -> str:
-    return f"{100 * share:.{decimals}f}\N{NO-BREAK SPACE}%"
 
 
 def _activity_finding(models: Mapping[str, Sequence[Decile]], of: Literal["user", "book"]) -> str:
@@ -226,30 +225,10 @@ def _epochs(axes: Axes, name: str, values: Floats, colour: str) -> End:
     return End(name, float(values[known[-1]]), colour)
 
 
-def _ring(axes: Axes, x: float, y: float) -> None:
-    """Marks the point that the title speaks of."""
-    axes.plot(
-        [x],
-        [y],
-        marker="o",
-        markersize=11,
-        markerfacecolor="none",
-        markeredgecolor=INK,
-        markeredgewidth=1.2,
-        clip_on=False,
-    )
-
-
-def _with_intervals(axes: Axes, x: AnyArray, means: Sequence[Interval], colour: str) -> None:
-    y, low, high = (np.array([getattr(one, part) for one in means]) for part in ("mean", "low", "high"))
-    axes.plot(x, y, color=colour, linewidth=1.2, alpha=0.6)
-    axes.errorbar(x, y, yerr=[y - low, high - y], color=colour, fmt="o", elinewidth=1.5)
-
-
 def _promises(axes: Axes, promised: Sequence[float], made: Sequence[Interval], limits: tuple[float, float]) -> None:
     """What was made of each promise, beside the diagonal where promises are kept."""
     axes.plot(limits, limits, color=RULE, linewidth=1, linestyle=(0, (4, 3)))
-    _with_intervals(axes, np.asarray(promised), made, TEAL)
+    with_intervals(axes, np.asarray(promised), made, TEAL)
     axes.set(xlim=limits, ylim=limits)
 
 

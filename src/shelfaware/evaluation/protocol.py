@@ -38,12 +38,28 @@ def evaluate(model: Model, test: Interactions) -> Figures:
 
     `model` must know its training data (it does after `fit`). Raises EvaluationError if that overlaps `test`.
     """
+    return judge(model, test).figures()
+
+
+def judge(model: Model, test: Interactions) -> Judged:
+    """What the model says of held-out rows. Raises EvaluationError if its training data overlaps them."""
     test = test.ratings()
-    readers = model.known_readers
-    _refuse_overlap(readers, test)
-    stars = star_figures(forecasts(model, test)) if isinstance(model, RatingModel) else {}
-    empty = dict.fromkeys(("mse", "rmse", "mae", "coverage_90", "spearman", "auc"))
-    return {**empty, "n": len(test), **stars, **ranking_figures(model, test)}
+    _refuse_overlap(model.known_readers, test)
+    return Judged(test, forecasts(model, test) if isinstance(model, RatingModel) else None, ranked_lists(model, test))
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Held-out ratings, what a model forecast for them (None of a ranker) and what it would recommend."""
+
+    test: Interactions
+    held: Held | None
+    lists: Lists
+
+    def figures(self) -> Figures:
+        stars = star_figures(self.held) if self.held else {}
+        empty = dict.fromkeys(("mse", "rmse", "mae", "coverage_90", "spearman", "auc"))
+        return {**empty, "n": len(self.test), **stars, **ranking_figures(self.lists, self.test.n_books)}
 
 
 def forecasts(model: RatingModel, test: Interactions) -> Held:
@@ -73,32 +89,58 @@ def star_figures(held: Held) -> Figures:
 def deciles(held: Held, train: Readers) -> dict[str, list[metrics.Decile]]:
     """Squared error by tenths of the pairs: of how much their user rated, and of how often their book was rated."""
     squared = metrics.squared_errors(held.test.stars, held.clipped)
-    books = np.bincount(train.book_index[train.rated], minlength=held.test.n_books)
-    return {
-        "user": metrics.by_decile(squared, train.n_ratings[held.test.user_index], groups=held.test.user_index),
-        "book": metrics.by_decile(squared, books[held.test.book_index], groups=held.test.user_index),
-    }
+    users = held.test.user_index
+    return {of: metrics.by_decile(squared, counts, groups=users) for of, counts in activity(train, held.test).items()}
 
 
-def ranking_figures(model: Model, test: Interactions) -> Figures:
+def activity(train: Readers, test: Interactions) -> dict[str, Positions]:
+    """Training ratings of the user, and of the book, of each held-out rating [n]."""
+    books = np.bincount(train.book_index[train.rated], minlength=test.n_books)
+    return {"user": train.n_ratings[test.user_index], "book": books[test.book_index]}
+
+
+def ranking_figures(lists: Lists, n_books: int) -> Figures:
     """nDCG, recall and MRR at 10 under A, nDCG under B, and the catalogue coverage of A's lists."""
-    loved = test.stars >= test.scale.loved
-    relevant = ranking.Relevant.of_pairs(test.user_index[loved], test.book_index[loved], test.n_users)
-    users = np.flatnonzero(relevant.counts > 0)
+    users = lists.users
     if not len(users):
         keys = ("ndcg_at_10", "ndcg_at_10_unshelved", "recall_at_10", "mrr_at_10", "catalogue_coverage_at_10")
         return dict.fromkeys(keys)
-    shelves = model.uses_shelves and not bool(model.known_readers.rated.all())
-    unrated, unshelved = _ranked(model, users, test.n_users, shelves)
+    unrated, unshelved, relevant = lists.unrated, lists.unshelved, lists.relevant
     ndcg = metrics.bootstrap_mean(ranking.ndcg(unrated, relevant, N)[users])
     return {
         "ndcg_at_10": ndcg.mean,
-        "ndcg_at_10_unshelved": float(ranking.ndcg(unshelved, relevant, N)[users].mean()) if shelves else None,
+        "ndcg_at_10_unshelved": None if unshelved is None else float(ranking.ndcg(unshelved, relevant, N)[users].mean()),
         "recall_at_10": float(ranking.recall(unrated, relevant, N)[users].mean()),
         "mrr_at_10": float(ranking.reciprocal_rank(unrated, relevant, N)[users].mean()),
-        "catalogue_coverage_at_10": float(ranking.catalogue_coverage(unrated[users], test.n_books, N)),
+        "catalogue_coverage_at_10": float(ranking.catalogue_coverage(unrated[users], n_books, N)),
         "ndcg_at_10_interval": _bounds(ndcg),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """The best ten for every user with a loved book among the held-out ones; -1 for everybody else.
+
+    users      who has one
+    relevant   their held-out loved books
+    unrated    under A, i32 [n_users, 10]
+    unshelved  under B, the same; None where the model is told of no shelf states
+    """
+
+    users: Positions
+    relevant: ranking.Relevant
+    unrated: Indices
+    unshelved: Indices | None
+
+
+def ranked_lists(model: Model, test: Interactions) -> Lists:
+    """What `model` would recommend to the users of `test`."""
+    loved = test.stars >= test.scale.loved
+    relevant = ranking.Relevant.of_pairs(test.user_index[loved], test.book_index[loved], test.n_users)
+    users = np.flatnonzero(relevant.counts > 0)
+    shelves = model.uses_shelves and not bool(model.known_readers.rated.all())
+    unrated, unshelved = _ranked(model, users, test.n_users, shelves)
+    return Lists(users, relevant, unrated, unshelved if shelves else None)
 
 
 def _ranked(model: Model, users: Positions, n_users: int, shelves: bool) -> tuple[Indices, Indices]:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 
 from shelfaware.data.spreadsheet import guarded
-from shelfaware.errors import DataError
-from shelfaware.models.folder import read_metrics
-from shelfaware.models.readers import Readers
-from shelfaware.recommending.answer import recommend
 from shelfaware.recommending.taste import BookMap
 from shelfaware.serve import schemas as s
 from shelfaware.serve.desk import Asked, Desk, Theirs, as_json, facts, taste_json
@@ -26,12 +22,12 @@ router = APIRouter(prefix="/v1", responses=RESPONSES)
 SIMILAR = 8
 
 
-def desk_of(request: Request) -> Desk:
+async def desk_of(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
 
 
-def request_id(idempotency_key: Annotated[str | None, Header(max_length=200, min_length=1)] = None) -> str:
+async def request_id(idempotency_key: Annotated[str | None, Header(max_length=200, min_length=1)] = None) -> str:
     """The same Idempotency-Key again changes nothing; without one every request is its own."""
     return idempotency_key or secrets.token_hex(16)
 
@@ -40,6 +36,7 @@ At = Annotated[Desk, Depends(desk_of)]
 Once = Annotated[str, Depends(request_id)]
 After = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=500)]
+Line = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 @router.get("/model", summary="What the answers come from")
@@ -52,8 +49,8 @@ def model(desk: At) -> s.ModelOut:
         simulated=loaded.model.simulated,
         n_books=len(loaded.model.catalogue),
         n_ratings=loaded.model.origin.n_ratings,
-        scale=(scale.min, scale.max, scale.step),
-        metrics=read_metrics(desk.engine.folder),
+        scale=[scale.min, scale.max, scale.step],
+        metrics=loaded.metrics,
     )
 
 
@@ -68,7 +65,7 @@ def books(
     found = loaded.search(query)
     page = [_book(loaded, int(i)) for i in found[after : after + limit]]
     end = after + len(page)
-    return s.BooksOut(n=len(found), books=page, next=end if end < len(found) else None)
+    return s.BooksOut(model_version=loaded.version, n=len(found), books=page, next=end if end < len(found) else None)
 
 
 @router.get("/books/{book_id}", summary="A book and those like it")
@@ -81,16 +78,10 @@ def book(desk: At, book_id: str) -> s.BookPageOut:
 
 @router.post("/recommendations", response_model=s.RecommendationsOut, summary="Books for an anonymous list, nothing is kept")
 def anonymous(desk: At, asked: s.Anonymous, _: Annotated[None, Depends(limited(WRITES))]) -> Response:
-    loaded = desk.engine.current
-    model = loaded.model
-    for named in (*asked.read, *asked.to_read, *(one.book_id for one in asked.ratings)):
-        desk.index_of(loaded, named)
-    ratings: dict[int | str, float] = {}
-    for one in asked.ratings:
-        if ratings.setdefault(one.book_id, one.stars) != one.stars:
-            raise DataError(f"book {one.book_id!r} has two different ratings")
-    reader = Readers.stranger(model.catalogue, model.scale, ratings, asked.read, asked.to_read)
-    return _answer(as_json(loaded, recommend(model, reader, asked.n, asked.wishes.wishes())))
+    loaded, shelf = desk.engine.current, asked.shelf()
+    desk.check(loaded, shelf.entries)
+    found = desk.answer(Theirs.of(loaded, shelf), Asked("next", asked.n, asked.wishes.wishes()))
+    return _answer(as_json(loaded, found))
 
 
 @router.post("/profiles", status_code=201, summary="A new, empty profile")
@@ -104,7 +95,11 @@ def shelf(desk: At, profile: str, after: Annotated[str, Query(max_length=200)] =
     rest = [entry for entry in found.entries if entry.book_id > after]
     page = [_entry(loaded, entry) for entry in rest[:limit]]
     return s.ShelfOut(
-        version=found.version, n=len(found.entries), books=page, next=page[-1].book_id if len(rest) > limit else None
+        model_version=loaded.version,
+        version=found.version,
+        n=len(found.entries),
+        books=page,
+        next=page[-1].book_id if len(rest) > limit else None,
     )
 
 
@@ -180,13 +175,14 @@ async def rows(
 ) -> s.RowsOut:
     found = await run_in_threadpool(desk.store.rows, profile, outcome, after, limit + 1)
     outcomes = await run_in_threadpool(desk.store.outcomes, profile)
-    page = await desk.with_suggestions(found[:limit])
-    shown = [_row(desk.engine.current, row, meant) for row, meant in page]
-    return s.RowsOut(outcomes=outcomes, rows=shown, next=shown[-1].line if len(found) > limit else None)
+    loaded = desk.engine.current
+    shown = [_row(loaded, row, meant) for row, meant in await desk.with_suggestions(loaded, found[:limit])]
+    end = shown[-1].line if len(found) > limit else None
+    return s.RowsOut(model_version=loaded.version, outcomes=outcomes, rows=shown, next=end)
 
 
 @router.post("/profiles/{profile}/library/{line}", summary="Say which book a row is")
-def confirm(desk: At, profile: str, line: int, chosen: s.Confirm, once: Once) -> s.VersionOut:
+def confirm(desk: At, profile: str, line: Line, chosen: s.Confirm, once: Once) -> s.VersionOut:
     desk.index_of(desk.engine.current, chosen.book_id)
     return s.VersionOut(version=desk.store.confirm(profile, line, chosen.book_id, request_id=once))
 
@@ -206,9 +202,8 @@ def export_csv(loaded: Loaded, entries: tuple[Entry, ...]) -> str:
     table = csv.writer(out)
     table.writerow(["book_id", "title", "author", "rating", "shelf"])
     for entry in entries:
-        row = _entry(loaded, entry)
-        index = int(loaded.model.catalogue.ids.find([entry.book_id])[0])
-        author = next(iter(loaded.model.catalogue.authors(index)), "") if index >= 0 else ""
+        row, index = _entry(loaded, entry), loaded.places.get(entry.book_id)
+        author = "" if index is None else next(iter(loaded.model.catalogue.authors(index)), "")
         stars = "" if entry.stars is None else f"{entry.stars:g}"
         table.writerow([guarded(entry.book_id), guarded(row.title or ""), guarded(author), stars, entry.state])
     return out.getvalue()
@@ -224,8 +219,8 @@ def _book(loaded: Loaded, index: int) -> s.BookOut:
 
 
 def _entry(loaded: Loaded, entry: Entry) -> s.EntryOut:
-    index = int(loaded.model.catalogue.ids.find([entry.book_id])[0])
-    title = loaded.model.catalogue.title(index) if index >= 0 else None
+    index = loaded.places.get(entry.book_id)
+    title = None if index is None else loaded.model.catalogue.title(index)
     return s.EntryOut(book_id=entry.book_id, title=title, stars=entry.stars, state=entry.state, source=entry.source)
 
 
@@ -249,7 +244,5 @@ def _map(theirs: Theirs, found: BookMap) -> s.MapOut:
         s.PlaceOut(book_id=books.ids.id_of(b), title=books.title(b), x=x, y=y, stars=stars.get(i))
         for i, (b, (x, y)) in enumerate(zip(found.book_index.tolist(), found.place.tolist(), strict=True))
     ]
-    here = None if found.here is None else (float(found.here[0]), float(found.here[1]))
-    return s.MapOut(
-        model_version=theirs.loaded.version, spread=(float(found.spread[0]), float(found.spread[1])), here=here, books=places
-    )
+    here = None if found.here is None else found.here.tolist()
+    return s.MapOut(model_version=theirs.loaded.version, spread=found.spread.tolist(), here=here, books=places)

@@ -20,7 +20,7 @@ from shelfaware.serve import api, monitoring, pages, problems
 from shelfaware.serve.accounts import Accountant
 from shelfaware.serve.desk import Desk
 from shelfaware.serve.engine import Engine
-from shelfaware.serve.safety import BodyLimit, HeadersOnEverything, SameOrigin, TokenNeeded
+from shelfaware.serve.safety import BodyLimit, HeadersOnEverything, NothingEscapes, SameOrigin, TokenNeeded
 from shelfaware.serve.schemas import Problem
 from shelfaware.serve.settings import MAX_BODY, Settings
 from shelfaware.serve.storage.store import open_store
@@ -35,7 +35,8 @@ log = logging.getLogger("shelfaware")
 
 def create_app(settings: Settings) -> FastAPI:
     """The app of one worker. Raises a ShelfawareError for a model or a database that cannot be used."""
-    desk = Desk(Engine(Path(settings.model)), open_store(settings.database), Accountant())
+    engine = Engine(Path(settings.model))
+    desk = Desk(engine, open_store(settings.database), Accountant(engine.current))
     app = FastAPI(
         title="shelfaware",
         version=__version__,
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(TokenNeeded, tokens=tokens)
     app.add_middleware(monitoring.Counted)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts, www_redirect=False)
+    app.add_middleware(NothingEscapes)
     app.add_middleware(HeadersOnEverything)
     return app
 
@@ -96,7 +98,7 @@ def _document_problems(app: FastAPI) -> None:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     desk: Desk = app.state.desk
-    desk.accountant.warm_up(desk.engine.folder, desk.engine.current.version)
+    desk.accountant.start()
     chores = [asyncio.create_task(_follow(desk)), asyncio.create_task(_expire(desk, app.state.settings.keep_days))]
     try:
         yield
@@ -112,8 +114,9 @@ async def _follow(desk: Desk) -> None:
     while True:
         await asyncio.sleep(REFRESH_SECONDS)
         started = time.perf_counter()
-        if await run_in_threadpool(desk.engine.refresh):
+        if await run_in_threadpool(desk.refresh):
             log.info("model %s taken up in %.2f s", desk.engine.current.version, time.perf_counter() - started)
+            await run_in_threadpool(desk.accountant.follow(desk.engine.current).join)
 
 
 async def _expire(desk: Desk, keep_days: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from starlette.concurrency import run_in_threadpool
 
 from shelfaware.arrays import Positions
 from shelfaware.data.interactions import READ, TO_READ
@@ -32,8 +33,8 @@ TOLD = {"read": READ, "to-read": TO_READ}
 NOT_HAD = "not-read"
 """The answer "haven't read it": neither had nor put away."""
 
-CACHED = 1024
-"""Answers that a worker keeps, each of one shelf, one model and one question."""
+CACHED = 256
+"""Answers that a worker keeps, each of one shelf, one model and one question: of 25 kB, and of 250 kB for the longest."""
 MOST = 100
 """Books of one answer."""
 
@@ -58,8 +59,7 @@ class Theirs:
     @classmethod
     def of(cls, loaded: Loaded, shelf: Shelf) -> Theirs:
         model = loaded.model
-        index = model.catalogue.ids.find([entry.book_id for entry in shelf.entries])
-        known = [(int(i), entry) for i, entry in zip(index, shelf.entries, strict=True) if i >= 0]
+        known = [(loaded.places[entry.book_id], entry) for entry in shelf.entries if entry.book_id in loaded.places]
         told = [(i, one) for i, one in known if one.stars is not None or one.state in TOLD]
         besides = [i for i, one in known if one.stars is None and one.state not in (*TOLD, NOT_HAD)]
         stars = [
@@ -78,6 +78,13 @@ class Desk:
     def __init__(self, engine: Engine, store: Store, accountant: Accountant) -> None:
         self.engine, self.store, self.accountant = engine, store, accountant
         self._answer = lru_cache(CACHED)(self._answer_anew)
+
+    def refresh(self) -> bool:
+        """Takes up a new model, if there is one; the answers of the former, and so that itself, are let go."""
+        taken_up = self.engine.refresh()
+        if taken_up:
+            self._answer.cache_clear()
+        return taken_up
 
     def theirs(self, profile: str) -> Theirs:
         """A person's shelf beside the present model."""
@@ -102,8 +109,8 @@ class Desk:
 
     def index_of(self, loaded: Loaded, book_id: str) -> int:
         """Raises UnknownIdError."""
-        index = int(loaded.model.catalogue.ids.find([book_id])[0])
-        if index < 0:
+        index = loaded.places.get(book_id)
+        if index is None:
             raise UnknownIdError(f"no book has the id {book_id[:40]!r} here")
         return index
 
@@ -131,36 +138,41 @@ class Desk:
 
     async def bring(self, profile: str, raw: bytes, request_id: str) -> Account:
         """Reads a file and puts what it says on a person's shelf."""
-        import anyio.to_thread
-
-        loaded = self.engine.current
-        account = await self.accountant.read(raw, self.engine.folder, loaded.version)
-
-        def keep() -> None:
-            self.store.import_rows(profile, account.rows, account.entries, request_id=request_id)
-
-        await anyio.to_thread.run_sync(keep)
+        account = await self.read(raw)
+        await run_in_threadpool(self.keep, profile, account, request_id)
         return account
 
-    async def with_suggestions(self, rows: Sequence[FileRow]) -> list[tuple[FileRow, list[int]]]:
+    async def read(self, raw: bytes) -> Account:
+        """What a file says, kept nowhere yet. Raises DataError for one that cannot be read."""
+        return await self.accountant.read(raw)
+
+    def keep(self, profile: str, account: Account, request_id: str) -> int:
+        """Puts what a file says on a person's shelf, with what became of its rows."""
+        return self.store.import_rows(profile, account.rows, account.entries, request_id=request_id)
+
+    async def with_suggestions(self, loaded: Loaded, rows: Sequence[FileRow]) -> list[tuple[FileRow, list[int]]]:
         """Each row with the books that it may mean, if it is unmatched."""
         unmatched = [row for row in rows if row.outcome == "unmatched"]
         if not unmatched:
             return [(row, []) for row in rows]
         names = [(row.title, row.author) for row in unmatched]
-        found = await self.accountant.suggest(names, self.engine.folder, self.engine.current.version)
-        meant = {row.line: books for row, books in zip(unmatched, found, strict=True)}
+        found = await self.accountant.suggest(names)
+        places = [[loaded.places[book_id] for book_id in ids if book_id in loaded.places] for ids in found]
+        meant = {row.line: books for row, books in zip(unmatched, places, strict=True)}
         return [(row, meant.get(row.line, [])) for row in rows]
 
     def put(self, profile: str, entries: Sequence[Entry], request_id: str) -> int:
+        """Raises what `check` raises."""
+        self.check(self.engine.current, entries)
+        return self.store.put(profile, entries, request_id=request_id)
+
+    def check(self, loaded: Loaded, entries: Iterable[Entry]) -> None:
         """Raises DataError for stars off the scale and UnknownIdError for a book that is not here."""
-        loaded = self.engine.current
         scale = loaded.model.scale
         for entry in entries:
             self.index_of(loaded, entry.book_id)
             if entry.stars is not None and not scale.min <= entry.stars <= scale.max:
                 raise DataError(f"{entry.stars:g} stars are not on the scale {scale.min:g} to {scale.max:g}")
-        return self.store.put(profile, entries, request_id=request_id)
 
 
 def as_json(loaded: Loaded, books: Recommendations, **more: Any) -> bytes:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from shelfaware.arrays import Positions
-from shelfaware.errors import ModelError, ShelfawareError
+from shelfaware.errors import ModelError
 from shelfaware.models.base import RatingModel
-from shelfaware.models.folder import MANIFEST, load_model
+from shelfaware.models.folder import load_model, read_metrics
 from shelfaware.recommending.strangers import refuse_strangers
 
 
@@ -22,6 +23,12 @@ class Loaded:
 
     model: RatingModel
     version: str
+    metrics: dict[str, Any] | None
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The index of each book by its id as text; an id written in any other way is unknown."""
+        return {str(book_id): index for index, book_id in enumerate(self.model.catalogue.ids.ids)}
 
     @cached_property
     def popular(self) -> Positions:
@@ -55,27 +62,31 @@ class Engine:
         mark = _mark(self.folder)
         if mark == self._mark:
             return False
+        self._mark = mark
         try:
             loaded = load(self.folder)
-        except ShelfawareError:
+        except Exception:  # a folder that is half copied can fail in any way; the rest of it will change the mark again
             return False
-        self._mark, self.current = mark, loaded
+        self.current = loaded
         return True
 
 
 def load(folder: Path) -> Loaded:
     """A model that can answer strangers, or ModelError."""
-    model = load_model(folder)
+    before = _mark(folder)
+    model, metrics = load_model(folder), read_metrics(folder)
+    if _mark(folder) != before:  # the files of two models may have been read
+        raise ModelError(f"{folder} is being replaced at this moment; start again")
     refuse_strangers(model)
     if not isinstance(model, RatingModel):
         raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp to serve")
-    return Loaded(model, model.version)
+    return Loaded(model, model.version, metrics)
 
 
-def _mark(folder: Path) -> tuple[int, int] | None:
-    """What changes when another folder is put in place."""
+def _mark(folder: Path) -> list[tuple[str, int, int, int]]:
+    """What changes when any file of the folder does; empty where there is none."""
     try:
-        found = (folder / MANIFEST).stat()
+        found = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
     except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
+        return []
+    return [(name, one.st_ino, one.st_mtime_ns, one.st_size) for name, one in found]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ def limited(limit: Limit) -> Callable[[Request], None]:
         address = request.client.host if request.client else ""
         key = hashlib.blake2b(f"{limit} {address}".encode(), key=request.app.state.salt, digest_size=16).hexdigest()
         if not request.app.state.desk.store.allow(key, limit, time.time()):
-            wait = limit.seconds / limit.burst
-            raise HTTPException(429, "that was too often; wait a moment", {"Retry-After": f"{wait:.0f}"})
+            wait = math.ceil(limit.seconds / limit.burst)
+            raise HTTPException(429, "that was too often; wait a moment", {"Retry-After": str(wait)})
 
     return check

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from shelfaware.serve.settings import Settings
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 SETTINGS = "SHELFAWARE_SERVE"
 """The environment variable that hands the settings to each worker."""
 
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "POLARS_MAX_THREADS")
+"""Many small answers at once are faster so: the threads of one would wait for those of another."""
+
 STOP_SECONDS = 10
 """Requests that are under way when the service is asked to stop may take so long."""
 
@@ -23,11 +28,10 @@ def serve(settings: Settings, workers: int = 1) -> None:
     import uvicorn
 
     os.environ[SETTINGS] = settings.to_text()
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with tempfile.TemporaryDirectory(prefix="shelfaware-metrics-") as folder:
-        if workers > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        _check(settings)
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")
+    _check(settings)
+    with _counted_together(workers):
         uvicorn.run(
             "shelfaware.serve.running:worker",
             factory=True,
@@ -40,6 +44,17 @@ def serve(settings: Settings, workers: int = 1) -> None:
             timeout_graceful_shutdown=STOP_SECONDS,
             log_level="warning",
         )
+
+
+@contextlib.contextmanager
+def _counted_together(workers: int) -> Iterator[None]:
+    """Gives several workers a folder for what each counts. A single one needs none, and SIGTERM would leave it behind."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="shelfaware-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def worker() -> FastAPI:

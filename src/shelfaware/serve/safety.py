@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shelfaware.serve.problems import problem
+from shelfaware.serve.problems import answered, problem
 from shelfaware.serve.tokens import Tokens
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+UNFORESEEN = "something went wrong here; try again, and tell whoever runs this"
+log = logging.getLogger("shelfaware")
+
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/enter", "/static/style.css"})
 """What is answered without a token."""
 
@@ -42,6 +48,29 @@ class HeadersOnEverything:
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
 
 
+class NothingEscapes:
+    """An error that nobody foresaw becomes a 500; the log names its kind and its place, and nothing that it says."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except Exception as error:
+            places = [f"{Path(at.filename).name}:{at.lineno}" for at in traceback.extract_tb(error.__traceback__)]
+            log.error("unforeseen %s at %s", type(error).__name__, " < ".join(reversed(places[-5:])))
+            if scope["type"] == "http" and not begun:
+                await answered(Request(scope), 500, UNFORESEEN)(scope, receive, send)
+
+
 class SameOrigin:
     """A request that changes something comes from our own pages, or from a program that says it is no page.
 
@@ -56,7 +85,7 @@ class SameOrigin:
         if scope["type"] != "http" or scope["method"] in SAFE or is_own(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
-        refusal = problem(403, "this request does not come from this site's own pages, so nothing was changed")
+        refusal = answered(Request(scope), 403, "this request does not come from this site's own pages, so nothing was changed")
         await refusal(scope, receive, send)
 
 
@@ -66,7 +95,7 @@ def is_own(headers: Headers) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     if origin is not None:
-        return urlsplit(origin).netloc == headers.get("host")
+        return origin in (f"http://{headers.get('host')}", f"https://{headers.get('host')}")
     return headers.get("authorization", "").startswith("Bearer ")
 
 
@@ -81,11 +110,10 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         told = Headers(scope=scope).get("content-length", "0")
-        refusal = problem(413, f"more than {self.most / 2**20:g} MiB cannot be taken; export fewer columns or rows")
         if told.isascii() and told.isdigit() and int(told[:20]) > self.most:
-            await refusal(scope, receive, send)
+            await self._refuse(scope, receive, send)
             return
-        taken, answered = 0, False
+        taken, begun = 0, False
 
         async def counted() -> Message:
             nonlocal taken
@@ -96,9 +124,9 @@ class BodyLimit:
             return message
 
         async def watched(message: Message) -> None:
-            nonlocal answered
-            if taken <= self.most or answered:
-                answered = True
+            nonlocal begun
+            if taken <= self.most or begun:
+                begun = True
                 await send(message)
 
         try:
@@ -106,8 +134,12 @@ class BodyLimit:
         except Exception:
             if taken <= self.most:
                 raise
-        if taken > self.most and not answered:
-            await refusal(scope, receive, send)
+        if taken > self.most and not begun:
+            await self._refuse(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sentence = f"more than {self.most / 2**20:.0f} MiB cannot be taken; export fewer columns or rows"
+        await answered(Request(scope), 413, sentence)(scope, receive, send)
 
 
 class _TooLargeError(Exception):

@@ -6,8 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shelfaware.errors import DataError
 from shelfaware.recommending.wishes import Wishes
 from shelfaware.serve.desk import MOST
+from shelfaware.serve.storage.records import Entry, Shelf
 
 BookId = Annotated[str, Field(min_length=1, max_length=200)]
 Stars = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
@@ -70,6 +72,16 @@ class Anonymous(Strict):
     n: Count = 10
     wishes: WishesIn = WishesIn()
 
+    def shelf(self) -> Shelf:
+        """The same as if it had been put on a shelf: a rated book is read, and a read one is no longer to be read."""
+        entries = {book_id: Entry(book_id, None, "to-read") for book_id in self.to_read}
+        entries |= {book_id: Entry(book_id) for book_id in self.read}
+        rated = {one.book_id: Entry(one.book_id, one.stars) for one in self.ratings}
+        for one in self.ratings:
+            if rated[one.book_id].stars != one.stars:
+                raise DataError(f"book {one.book_id!r} has two different ratings")
+        return Shelf(0, tuple((entries | rated).values()))
+
 
 State = Literal["read", "to-read", "currently-reading", "did-not-finish", "other", "not-for-me", "not-read"]
 
@@ -88,8 +100,9 @@ class EntryOut(BaseModel):
 
 
 class ShelfOut(BaseModel):
-    """A page of a shelf; `next` is the `after` of the page behind it."""
+    """A page of a shelf; `next` is the `after` of the page behind it. Titles are as the model's books have them."""
 
+    model_version: str
     version: int
     n: int
     books: list[EntryOut]
@@ -172,6 +185,7 @@ class BookOut(BaseModel):
 class BooksOut(BaseModel):
     """A page of a search, most rated first; `next` is the `after` of the page behind it."""
 
+    model_version: str
     n: int
     books: list[BookOut]
     next: int | None
@@ -218,6 +232,7 @@ class RowOut(BaseModel):
 class RowsOut(BaseModel):
     """A page of the rows of the last file; `next` is the `after` of the page behind it."""
 
+    model_version: str
     outcomes: dict[str, int]
     rows: list[RowOut]
     next: int | None
@@ -246,6 +261,9 @@ class TasteOut(BaseModel):
     surprises: list[SurpriseOut]
 
 
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
+
+
 class PlaceOut(BaseModel):
     book_id: int | str
     title: str
@@ -258,8 +276,8 @@ class MapOut(BaseModel):
     """Books in two dimensions; `stars` are this person's. `here`: the middle of the books they loved."""
 
     model_version: str
-    spread: tuple[float, float]
-    here: tuple[float, float] | None
+    spread: Pair
+    here: Pair | None
     books: list[PlaceOut]
 
 
@@ -269,5 +287,5 @@ class ModelOut(BaseModel):
     simulated: bool
     n_books: int
     n_ratings: int
-    scale: tuple[float, float, float]
+    scale: Annotated[list[float], Field(min_length=3, max_length=3)]
     metrics: dict[str, Any] | None

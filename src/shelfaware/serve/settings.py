@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 from shelfaware.errors import DataError
 
 MAX_BODY = 10 * 2**20
+NAME = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]")
+ANYWHERE = ("", "0.0.0.0", "::")
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -39,6 +42,11 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.is_local and self.token_file is None:
             raise DataError(f"{self.host} can be reached by others: a service there needs --token-file FILE")
+        for name in self.names:
+            if not NAME.fullmatch(name):
+                raise DataError(f"{name!r} is no host name; write --name as it stands in the address bar, without a port")
+        if self.host in ANYWHERE and not self.names:
+            raise DataError(f"{self.host} is every address of this machine: say with --name HOST what people call it")
 
     @property
     def is_local(self) -> bool:
@@ -53,8 +61,8 @@ class Settings:
     @property
     def allowed_hosts(self) -> list[str]:
         """What the Host header may say, without a port."""
-        local = LOOPBACK_NAMES if self.is_local else (self.host,)
-        return [*local, *self.names]
+        address = f"[{self.host}]" if ":" in self.host else self.host
+        return [*(LOOPBACK_NAMES if self.is_local else ()), address, *self.names]
 
     def to_text(self) -> str:
         return json.dumps(asdict(self))
