@@ -57,7 +57,7 @@ def service(books: Path, seconds: int = SECONDS) -> list[Figure]:
             paths = running.people()
             same = running.load(paths[:1], seconds)
             many = running.load(paths, seconds)
-            anew = running.load([f"{path}&adventure={i / 10_000}" for path in paths for i in range(200)], seconds)
+            anew = running.load([path.replace("n=10", f"n={n}") for n in range(6, 15) for path in paths], seconds)
             with running.uploads(here / "export.csv") as brought:
                 busy = running.load(paths, seconds)
     loads = (same, many, anew, busy)
@@ -135,7 +135,7 @@ class Running:
         return Load(rate, p99, errors, self.megabytes() - before)
 
     def _wrk(self, script: Path, seconds: int) -> str:
-        options = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--latency"]
+        options = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", "10s", "--latency"]
         command = ["wrk", *options, "--script", str(script), f"http://127.0.0.1:{self.port}"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

@@ -43,6 +43,7 @@ def served(model_folder: Path) -> Any:
 def variant(model: RatingModel, number: int) -> RatingModel:
     """Another model, of other arrays, whose answers differ."""
     other = copy.copy(model)
+    other.written_version = ""
     name = "noise"
     other.arrays = {**model.arrays, name: model.arrays[name] * (1 + number / 10)}
     return other

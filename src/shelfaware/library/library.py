@@ -186,12 +186,13 @@ def _name(row: Row) -> tuple[str, str]:
 def _settled(placed: Sequence[tuple[int, Placed]], works: Positions) -> tuple[Placed, ...]:
     """Of each work one row counts: of the latest file the one that says most, of equals the first."""
     best: dict[int, tuple[int, int, int]] = {}
+    work_of = works.tolist()
     for place, (number, one) in enumerate(placed):
         if one.book_index >= 0:
-            work = int(works[one.book_index])
+            work = work_of[one.book_index]
             best[work] = min(best.get(work, (1, 0, 0)), (-number, OUTCOMES.index(one.outcome), place))
     return tuple(
-        _unless_twice(one, placed[best[int(works[one.book_index])][2]][1]) if one.book_index >= 0 else one for _, one in placed
+        _unless_twice(one, placed[best[work_of[one.book_index]][2]][1]) if one.book_index >= 0 else one for _, one in placed
     )
 
 
@@ -210,8 +211,9 @@ def _rescaled(export: Export, scale: Scale) -> tuple[list[Row], list[str]]:
     """
     least, most = export.scale
     if most == scale.max:
-        rows = [_with_stars(row, max(row.stars, scale.min)) if row.stars is not None else row for row in export.rows]
-        raised = sum(row.stars is not None and row.stars < scale.min for row in export.rows)
+        low = [row.stars is not None and row.stars < scale.min for row in export.rows]
+        rows = [_with_stars(row, scale.min) if too_low else row for row, too_low in zip(export.rows, low, strict=True)]
+        raised = sum(low)
         return rows, [f"{raised:,} ratings below {scale.min:g} count as {scale.min:g}."] if raised else []
     stretch = (scale.max - scale.min) / (most - least)
     rows = [

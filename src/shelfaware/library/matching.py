@@ -55,6 +55,7 @@ class Matcher:
         self._of_goodreads_id = _first((one, i) for i, ids in enumerate(editions) for one in ids)
         self._of_isbn = _first((one, i) for i, one in enumerate(table["isbn13"]) if one)
         self._isbn_bodies = {isbn[-10:-1] for isbn in self._of_isbn}
+        self._work_of: list[int] = books.works.tolist()
         self._authors: list[list[str]] = table["authors"].to_list()
         self._series = [series_key_of(name) if name else "" for name in table["series"]]
         self._positions: list[float | None] = table["series_position"].to_list()
@@ -80,6 +81,10 @@ class Matcher:
         title = read_title(row.title)
         if not title.full:
             return Match(-1, reason=NO_TITLE)
+        if not any(row.authors):
+            return self._by_title(title)
+        if not any(self._candidates(title)):
+            return Match(-1, reason=NO_BOOK)
         names = [name for name in map(read_name, row.authors) if name.last]
         return self._by_title_and_author(title, names) if names else self._by_title(title)
 
@@ -126,7 +131,7 @@ class Matcher:
 
     def _one_work(self, found: Sequence[int], reason: str) -> Match:
         """The first of the books that were found, if they are all one work."""
-        first = {int(self.works[book]): book for book in sorted(found, reverse=True)}
+        first = {self._work_of[book]: book for book in sorted(found, reverse=True)}
         if len(first) == 1:
             return Match(min(found), "title and author")
         return Match(-1, reason=reason.format(len(first)), same=tuple(sorted(first.values())))

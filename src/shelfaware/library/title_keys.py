@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shelfaware.data.titles import TITLE_WITH_SERIES
 
@@ -124,6 +125,7 @@ def read_title(title: str) -> Title:
     )
 
 
+@lru_cache(maxsize=50_000)
 def read_name(name: str) -> Name:
     """`J.R.R. Tolkien` and `Tolkien, J. R. R.` are one name; `Jr.`, `III`, `PhD` and `Dr.` are no part of a name."""
     text = PARENTHESIS.sub(" ", plain(name))

@@ -27,8 +27,8 @@ from shelfaware.library.rows import Row, State
 from shelfaware.serve.engine import Loaded
 from shelfaware.serve.storage.records import Entry, FileRow
 
-SECONDS = 10.0
-"""What one file may take; on a quiet machine the largest that is allowed takes 2."""
+SECONDS = 30.0
+"""What one file may take; on a quiet machine the largest that is allowed takes 2, beside a service under load some 10."""
 MEMORY = 2 * 2**30
 """Address space of the reading process. With 10,000 books hostile files take it to 0.9 GiB, 0.7 of which its libraries
 reserve; the rest is for the index of a larger catalogue."""

@@ -25,7 +25,7 @@ log = logging.getLogger("shelfaware")
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """A problem document; its type is `about:blank`, so the status says what kind it is."""
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return Response(json.dumps(content), status, headers, PROBLEM)  # in ASCII: a sentence may repeat half of a surrogate pair
+    return Response(json.dumps(content), status, headers, PROBLEM)
 
 
 def answered(request: Request, status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
