@@ -8,7 +8,7 @@ import typer
 from shelfaware.cli import libraries
 from shelfaware.cli.answers import Answer
 from shelfaware.cli.libraries import LIBRARY
-from shelfaware.cli.options import Json, Many, ModelFolder, Options, bundled, one_thread, option
+from shelfaware.cli.options import Json, Many, ModelFolder, Options, bundled, for_one_answer, option
 from shelfaware.cli.showing import SIMULATED, note, number, put_json, put_table
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def predict(
 @bundled("library", LIBRARY)
 @bundled("wishes", WISHES)
 @bundled("showing", SHOWING)
+@for_one_answer()
 def recommend(
     model: ModelFolder,
     library: dict[str, Any],
@@ -83,7 +84,6 @@ def recommend(
     dislike: Annotated[bool, typer.Option("--dislike", help="Books that they might take up and would not like.")] = False,
 ) -> None:
     """Books to read next, for a reader's own library or for a user of the dataset."""
-    one_thread()
     from shelfaware.errors import DataError
     from shelfaware.models.folder import load_model
     from shelfaware.recommending.wishes import Wishes

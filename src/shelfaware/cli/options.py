@@ -1,9 +1,11 @@
 """Arguments and options that several verbs share, so that one name means one thing everywhere."""
 
+import contextlib
 import functools
+import gc
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +56,18 @@ def bundled(name: str, options: Options) -> Callable[[Callable[..., None]], Call
     return decorate
 
 
-def one_thread() -> None:
-    """Before NumPy is loaded: one reader's sums are small, and threads would mostly wait for each other."""
+@contextlib.contextmanager
+def for_one_answer() -> Iterator[None]:
+    """Around a verb that answers one reader, before NumPy is loaded.
+
+    One reader's sums are small, and the threads of BLAS would mostly wait for each other; and what lives until the answer
+    need not be searched for garbage meanwhile.
+    """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()

@@ -17,6 +17,8 @@ TAILS = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "md"})
 
 def plain(text: str) -> str:
     """Without a spreadsheet's guard, control characters and runs of spaces."""
+    if not text:
+        return ""
     text = restored(text)
     return " ".join((text if text.isprintable() else text.translate(CONTROLS)).split())
 

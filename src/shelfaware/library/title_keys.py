@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from shelfaware.data.titles import TITLE_WITH_SERIES
 
@@ -77,8 +77,7 @@ class _Letters(dict[int, int | None]):
 _LETTERS = _Letters()
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(NamedTuple):
     """A title taken apart, each part a key.
 
     full    without the series
@@ -94,8 +93,7 @@ class Title:
     series: tuple[tuple[str, float | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A person's last name, and the first letter of what stands before it; "" where nothing does."""
 
     last: str

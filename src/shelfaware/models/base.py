@@ -60,13 +60,19 @@ class Origin:
 class Explanation(NamedTuple):
     """Exact parts of an expectation, before clipping: base + shelves + the shares of the rated books.
 
-    base [n], shelves [n], books i32 [m] (the rated books), shares [n, m]
+    base [n], shelves [n], books i32 [m] (the rated books), shares [n, m], deviation [n] as in a Forecast, or None
     """
 
     base: Floats
     shelves: Floats
     books: Indices
     shares: Floats
+    deviation: Floats | None
+
+    @property
+    def stars(self) -> Floats:
+        """The sum of the parts [n]."""
+        return np.asarray(self.base + self.shelves + self.shares.sum(axis=1))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -312,7 +318,7 @@ class RatingModel(Model):
         return self._left_out(self.told(readers))
 
     def explain(self, reader: Readers, book_index: AnyArray) -> Explanation:
-        """Where the unclipped stars of books come from, for one reader; the parts sum to `forecast`."""
+        """Where the unclipped stars of books come from, for one reader, and their deviation; the parts sum to `forecast`."""
         return self._explain(self.told(reader), np.asarray(book_index, np.int64))
 
     @abstractmethod
@@ -332,5 +338,5 @@ class RatingModel(Model):
         return None
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
-        stars = self._forecast(reader, np.zeros(len(book_index), np.int64), book_index).stars
-        return Explanation(stars, np.zeros(len(stars)), np.empty(0, np.int32), np.empty((len(stars), 0)))
+        stars, deviation = self._forecast(reader, np.zeros(len(book_index), np.int64), book_index)
+        return Explanation(stars, np.zeros(len(stars)), np.empty(0, np.int32), np.empty((len(stars), 0)), deviation)

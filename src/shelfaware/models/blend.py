@@ -92,9 +92,11 @@ class Blend(RatingModel):
 
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
         forecasts = [model.forecast(readers, reader, book_index) for _, model in self._members()]
-        stars = self._sum(one.stars for one in forecasts) + np.zeros(len(reader))
+        return Forecast(self._sum(one.stars for one in forecasts) + np.zeros(len(reader)), self._deviation(forecasts))
+
+    def _deviation(self, forecasts: list[Forecast]) -> Floats | None:
         variance = _variance(forecasts, np.array([weight for weight, _ in self._members()]))
-        return Forecast(stars, None if variance is None else np.sqrt(variance * self.arrays["spread"][0]))
+        return None if variance is None else np.asarray(np.sqrt(variance * self.arrays["spread"][0]))
 
     def _left_out(self, readers: Readers) -> Floats | None:
         parts = [model.left_out(readers) for _, model in self._members()]
@@ -105,12 +107,13 @@ class Blend(RatingModel):
         rated = reader.book_index[reader.rated]
         base = np.full(len(book_index), self.arrays["constant"][0])
         shelves, shares = np.zeros(len(book_index)), np.zeros((len(book_index), len(rated)))
-        for weight, model in self._members():
-            one = model.explain(reader, book_index)
+        parts = [(weight, model.explain(reader, book_index)) for weight, model in self._members()]
+        for weight, one in parts:
             base, shelves = base + weight * one.base, shelves + weight * one.shelves
             if len(one.books):
                 shares = shares + weight * one.shares
-        return Explanation(base, shelves, rated, shares)
+        known = [Forecast(one.stars, one.deviation) for _, one in parts]
+        return Explanation(base, shelves, rated, shares, self._deviation(known))
 
     def _vectors(self) -> Floats | None:
         """The members' vectors side by side, each as long as its weight."""

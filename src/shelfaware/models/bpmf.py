@@ -92,7 +92,8 @@ class BPMF(RatingModel):
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
         base, shelves, shares = posterior.explain(self._tables, reader, book_index)
-        return Explanation(base, shelves, reader.book_index[reader.rated], shares)
+        deviation = self._forecast(reader, np.zeros(len(book_index), np.int64), book_index).deviation
+        return Explanation(base, shelves, reader.book_index[reader.rated], shares, deviation)
 
     def _vectors(self) -> Floats:
         """The samples' vectors one after another: their products are the mean, over samples, of what two books share."""

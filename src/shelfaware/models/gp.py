@@ -146,9 +146,9 @@ class GP(RatingModel):
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
         table, nobody_else = self._table, np.zeros(len(book_index), np.int64)
-        parts, _ = shares(table, reader, posterior(table, reader), (nobody_else, book_index))  # [n, m]
+        parts, variance = shares(table, reader, posterior(table, reader), (nobody_else, book_index))  # [n, m]
         shelves = shelf_terms(table, reader, nobody_else, book_index).prior  # [n]
-        return Explanation(table.mu[book_index], shelves, reader.book_index[reader.rated], parts)
+        return Explanation(table.mu[book_index], shelves, reader.book_index[reader.rated], parts, np.sqrt(variance))
 
     def _vectors(self) -> Floats:
         return self._table.phi[:, :-1]

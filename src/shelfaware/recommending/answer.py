@@ -105,13 +105,10 @@ def answers(
     stars = low = high = deviation = np.full(n, np.nan)
     why: list[Why | None] = [None] * n
     if isinstance(model, RatingModel):
-        forecast = model.forecast(reader, np.zeros(n, np.int64), book_index)
-        deviation = deviation if forecast.deviation is None else forecast.deviation
-        low, stars, high = (
-            model.scale.clip(forecast.stars + z * TENTH * deviation) if z else forecast.stars for z in (-1, 0, 1)
-        )
-        stars = model.scale.clip(stars)
         explanation, given = model.explain(reader, book_index), reader.stars[reader.rated]
+        expected, clip = explanation.stars, model.scale.clip
+        deviation = deviation if explanation.deviation is None else explanation.deviation
+        low, stars, high = clip(expected - TENTH * deviation), clip(expected), clip(expected + TENTH * deviation)
         why = [_why(model, explanation, given, i, reasons) for i in range(n)]
     return Recommendations(
         Recommendation(

@@ -18,7 +18,10 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 UNFORESEEN = "something went wrong here; try again, and tell whoever runs this"
 log = logging.getLogger("shelfaware")
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/enter", "/static/style.css"})
+STATIC = "/static/"
+OPEN_PATHS = frozenset(
+    {"/healthz", "/readyz", "/enter", *(f"{STATIC}{name}" for name in ("style.css", "icon.svg", "shelfaware.js"))}
+)
 """What is answered without a token."""
 
 HEADERS = {
@@ -31,7 +34,7 @@ HEADERS = {
 
 
 class HeadersOnEverything:
-    """Adds HEADERS to every answer, and forbids to keep what is not static."""
+    """Adds HEADERS to every answer. What is static may be kept and asked for anew; nothing else may be kept."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -42,7 +45,7 @@ class HeadersOnEverything:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith(STATIC) else "no-store")
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)
