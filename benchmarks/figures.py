@@ -12,6 +12,7 @@ import library
 import quality
 import questions
 import results
+import service
 import timings
 import variety
 
@@ -27,6 +28,7 @@ GROUPS = {
     "first-model": lambda _: first_model.first_model(DATA / "goodbooks-10k" / "books.csv"),
     "variety": variety.variety,
     "questions": questions.questions,
+    "service": lambda _: service.service(DATA / "goodbooks-10k" / "books.csv"),
 }
 DATA = Path(os.environ.get("SHELFAWARE_DATA", timings.ROOT / "../shared/data")).resolve()
 

@@ -135,7 +135,17 @@ class Running:
         return Load(rate, p99, errors, self.megabytes() - before)
 
     def _wrk(self, script: Path, seconds: int) -> str:
-        options = ["--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", "--timeout", "10s", "--latency"]
+        options = [
+            "--threads",
+            "1",
+            "--connections",
+            str(CONNECTIONS),
+            "--duration",
+            f"{seconds}s",
+            "--timeout",
+            "10s",
+            "--latency",
+        ]
         command = ["wrk", *options, "--script", str(script), f"http://127.0.0.1:{self.port}"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 

@@ -58,7 +58,9 @@ def test_the_reference_has_every_verb_and_the_names_that_scripts_rely_on(rendere
             assert f"| `{name}" in parts[verb], (verb, name)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/cli.md", "docs/library.md", "docs/first-model.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/cli.md", "docs/library.md", "docs/first-model.md", "docs/serve.md", "docs/evaluation.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))

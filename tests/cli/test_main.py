@@ -56,7 +56,9 @@ def test_sample_and_describe(workshop: Path, command: Command, tmp_path: Path) -
 def test_models_and_doctor(command: Command) -> None:
     about = {row["model"]: row["about"] for row in command("models", "--json").json}
     assert list(about)[:4] == ["gp", "bpmf", "blend", "gmf"]
-    assert {"als", "neighbours", "bias", "mean", "popularity", "ease", "gp:ratings", "bpmf:shelves", "gmf:notebook"} <= set(about)
+    assert {"als", "neighbours", "bias", "mean", "popularity", "ease", "gp:ratings", "bpmf:shelves", "gmf:notebook"} <= set(
+        about
+    )
     assert all(about.values())
     assert "gmf:notebook" in command("models").out
     facts = command("doctor", "--json").json

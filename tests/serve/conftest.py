@@ -9,20 +9,20 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from answers import OWN
 from clusters import BINARIES, Cluster, new_folder
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from shelfaware.data.books import Books
 from shelfaware.data.simulator import load_catalogue, simulate
+from shelfaware.models.base import RatingModel
 from shelfaware.models.folder import load_model
 from shelfaware.models.gp import GP
 from shelfaware.serve.app import create_app
+from shelfaware.serve.desk import Desk
 from shelfaware.serve.settings import Settings
 from shelfaware.serve.storage import Store, open_store
-
-OWN = {"Sec-Fetch-Site": "none"}
-"""What a program says that is no page of another site."""
 
 
 @pytest.fixture
@@ -112,3 +112,27 @@ def hostile_folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("models") / "hostile"
     model.save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def desk(app: FastAPI) -> Desk:
+    found: Desk = app.state.desk
+    return found
+
+
+@pytest.fixture(scope="session")
+def model(desk: Desk) -> RatingModel:
+    return desk.engine.current.model
+
+
+@pytest.fixture(scope="session")
+def ids(model: RatingModel) -> list[str]:
+    return [str(book_id) for book_id in model.catalogue.ids.ids]
+
+
+@pytest.fixture
+def me(client: TestClient) -> str:
+    """The path of a new profile."""
+    made = client.post("/v1/profiles")
+    assert made.status_code == 201
+    return f"/v1/profiles/{made.json()['profile']}"

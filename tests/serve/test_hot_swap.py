@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from answers import OWN
 from clusters import new_folder
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -25,7 +26,6 @@ from shelfaware.serve.app import create_app
 from shelfaware.serve.desk import Desk
 from shelfaware.serve.settings import Settings
 
-OWN = {"Sec-Fetch-Site": "none"}
 SWAPS = 10
 RATED: dict[Any, float] = {1: 5.0, 4: 2.0, 9: 4.0}
 

@@ -93,12 +93,14 @@ class EASE(Ranker):
     def _spoken(self, readers: Readers) -> Floats:
         """sum_i x_i B_ij: what each reader's books say of all books [n_readers, n_books]."""
         indptr, targets, weights = (self.arrays[name] for name in ("indptr", "targets", "weights"))
-        counts = np.diff(indptr)[readers.book_index]  # [m]
-        entries = np.repeat(indptr[readers.book_index] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        shape = len(readers), len(self.catalogue)
-        cell = np.repeat(readers.owner * shape[1], counts) + targets[entries]
-        said = np.repeat(self._taken(readers), counts) * weights[entries]
-        return np.asarray(np.bincount(cell, said, shape[0] * shape[1]), np.float64).reshape(shape)
+        counts, shape = np.diff(indptr)[readers.book_index], (len(readers), len(self.catalogue))
+        if not counts.sum():
+            return np.zeros(shape)
+        books = list(map(slice, indptr[readers.book_index].tolist(), indptr[readers.book_index + 1].tolist()))
+        target, weight = (np.concatenate([array[book] for book in books]) for array in (targets, weights))
+        cell = np.repeat(readers.owner * shape[1], counts) + target
+        said = np.bincount(cell, np.repeat(self._taken(readers), counts) * weight, shape[0] * shape[1])
+        return np.asarray(said, np.float64).reshape(shape)
 
 
 def _strongest(weights: Floats, keep: int) -> Any:

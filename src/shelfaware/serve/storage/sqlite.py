@@ -16,7 +16,7 @@ SAFE_WAL = (3, 51, 3)
 """The first SQLite whose write-ahead log cannot corrupt the file when a checkpoint meets a writer."""
 
 CONNECTIONS = 40
-"""As many as the service has threads: each connection is a file handle and some memory."""
+"""More than a worker has threads: each connection is a file handle and some memory."""
 
 REFUSALS = {
     sqlite3.SQLITE_BUSY: "is busy: another program holds it; try again",
