@@ -27,11 +27,11 @@ def matching(real_data: Path) -> list[Figure]:
     trials = [Trial(table, seed) for seed in SEEDS]
     build, suggest = (list(seconds) for seconds in zip(*(trial.seconds() for trial in trials), strict=True))
     figures = []
-    for name, numbers in (("title and author alone", False), ("with ids and ISBNs", True)):
+    for name, numbers in (("by title and author alone", False), ("with ids and ISBNs", True)):
         precision, recall = zip(*(trial.judge(numbers=numbers) for trial in trials), strict=True)
         figures += [
-            Figure(f"matching by {name}: precision", precision, 0.995, seeds=SEEDS),
-            Figure(f"matching by {name}: recall", recall, 0.95, seeds=SEEDS),
+            Figure(f"matching {name}: precision", precision, 0.995, seeds=SEEDS),
+            Figure(f"matching {name}: recall", recall, 0.95, seeds=SEEDS),
         ]
     hits = [trial.suggestions() for trial in trials]
     return [
