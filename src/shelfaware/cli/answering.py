@@ -92,8 +92,7 @@ def recommend(
         raise DataError("say for whom: either a dataset and --user ID, or --library FILE")
     if (to_read and dislike) or sum(showing.values()) > 1:
         raise DataError("of --rank-to-read and --dislike, and of --json, --csv and --html, choose one")
-    asked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in wishes.items()}
-    wanted = Wishes(**asked)
+    wanted = Wishes.of(wishes)
     loaded = load_model(model)
     theirs = libraries.read(loaded, library) if library["files"] else None
     who = _knowing(loaded, model, dataset).reader(user or "") if theirs is None else theirs

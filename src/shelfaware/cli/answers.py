@@ -79,7 +79,8 @@ def _between(book: "Recommendation") -> str:
 
 def _reasons(title: str, why: "Why") -> str:
     """The sum in words: base, shelves, the largest shares for and against, and the rest."""
-    named = [share for share in why.books if share.share > 0][:2] + [share for share in why.books if share.share < 0][:1]
+    pros, cons = why.strongest()
+    named = [*pros, *cons]
     lines = [f"{title}: {why.base:.2f} as its readers rate it", f"{why.shelves:+.2f} from the books you have taken up"]
     lines += [f"{share.share:+.2f} because you gave {share.stars:g} to {share.title}" for share in named]
     n_rest = len(why.books) + why.n_rest - len(named)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -13,7 +12,7 @@ from shelfaware.arrays import AnyArray, Floats, Positions, Stars
 from shelfaware.data.interactions import Interactions
 from shelfaware.models.base import RatingModel
 from shelfaware.models.gibbs import Side, conditioned
-from shelfaware.models.gp_posterior import Posterior, Rated, Table, chunks, left_out, posterior
+from shelfaware.models.gp_posterior import Table, chunks, left_out_stars, posterior
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
 from shelfaware.training.history import EpochRecord, History, Scores
@@ -102,16 +101,12 @@ class ALS(RatingModel):
     def _expect(self, readers: Readers) -> Floats:
         table = self.derived(self._table)
         stars = np.empty((len(readers), len(table.mu)))
-        for which, (solved, _) in self._solved(table, readers):
-            stars[which] = table.mu + solved.weights @ table.phi.T
+        for which in chunks(readers, table.phi.shape[1]):
+            stars[which] = table.mu + posterior(table, readers.take(which))[0].weights @ table.phi.T
         return stars
 
     def _left_out(self, readers: Readers) -> Floats:
-        table, stars = self.derived(self._table), readers.stars[readers.rated]
-        first = np.concatenate([[0], np.cumsum(readers.n_ratings)])
-        for which, (solved, rated) in self._solved(table, readers):
-            stars[first[which[rated.reader]] + rated.place] -= left_out(table, solved, rated)[rated.reader, rated.place]
-        return stars
+        return left_out_stars(self.derived(self._table), readers)
 
     def _table(self, arrays: dict[str, AnyArray]) -> Table:
         """The ridge regression of a reader is the mean of a GP: prior N(0, I), noise `regularisation`."""
@@ -124,10 +119,6 @@ class ALS(RatingModel):
             noise,
             np.zeros((len(vectors), 2, vectors.shape[1] + 1)),
         )
-
-    def _solved(self, table: Table, readers: Readers) -> Iterator[tuple[Positions, tuple[Posterior, Rated]]]:
-        for which in chunks(readers, table.phi.shape[1]):
-            yield which, posterior(table, readers.take(which))
 
     def _vectors(self) -> Floats:
         return self.arrays["book_vectors"].astype(np.float64)

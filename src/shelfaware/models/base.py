@@ -228,6 +228,13 @@ class Model(ABC):
         return None
 
 
+def of_stars(model: Model) -> RatingModel:
+    """The model, if it predicts stars; ModelError for one that only ranks."""
+    if not isinstance(model, RatingModel):
+        raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp")
+    return model
+
+
 def _star_counts(train: Interactions) -> AnyArray:
     """How often each book was given each star value of the scale, i32 [n_books, n_values]."""
     ratings, scale = train.ratings(), train.scale

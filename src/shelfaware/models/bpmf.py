@@ -12,7 +12,7 @@ from shelfaware.data.interactions import Interactions
 from shelfaware.models import bpmf_posterior as posterior
 from shelfaware.models.base import Explanation, Forecast, RatingModel
 from shelfaware.models.bpmf_posterior import Pairs, Table
-from shelfaware.models.gp_posterior import chunks
+from shelfaware.models.gp_posterior import pairs_by_chunk
 from shelfaware.models.readers import Readers
 from shelfaware.training.history import Scores
 from shelfaware.training.loop import Run, train
@@ -114,15 +114,8 @@ def _tables(arrays: dict[str, AnyArray]) -> list[Table]:
 def _forecast(tables: list[Table], readers: Readers, reader: Positions, book_index: Positions) -> tuple[Floats, Floats]:
     """Stars and variances of pairs, chunk by chunk of like readers."""
     stars, variance = np.empty(len(reader)), np.empty(len(reader))
-    asked, place_of = np.unique(reader, return_inverse=True)
-    some = readers.take(asked)
-    for which in chunks(some, tables[0].phi.shape[1]):
-        chunk = some.take(which)
-        position = np.full(len(asked), -1)
-        position[which] = np.arange(len(which))
-        mine = np.flatnonzero(position[place_of] >= 0)
-        pairs = Pairs.of(chunk, position[place_of[mine]], book_index[mine], len(tables[0].mu))
-        stars[mine], variance[mine] = posterior.forecast(tables, chunk, pairs)
+    for rows, some, who, book in pairs_by_chunk(readers, (reader, book_index), tables[0].phi.shape[1]):
+        stars[rows], variance[rows] = posterior.forecast(tables, some, Pairs.of(some, who, book, len(tables[0].mu)))
     return stars, variance
 
 

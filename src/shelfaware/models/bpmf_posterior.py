@@ -143,19 +143,19 @@ def forecast(tables: list[Table], readers: Readers, pairs: Pairs) -> tuple[Float
 
 def expect(tables: list[Table], readers: Readers) -> Floats:
     """Stars of every book that a reader does not have [n_readers, n_books]."""
-    stars = np.zeros((len(readers), len(tables[0].mu)))
-    for which in chunks(readers, tables[0].phi.shape[1] ** 2):
-        some = readers.take(which)
-        places = Places.of(some)
-        for table in tables:
-            stars[which] += _dense(table, taste(table, some, places))
+    stars, f = np.zeros((len(readers), len(tables[0].mu))), tables[0].phi.shape[1]
+    chunked = [(which, readers.take(which)) for which in chunks(readers, f**2)]
+    parts = [(which, some, Places.of(some)) for which, some in chunked]
+    for table in tables:
+        own = (table.phi[:, :, None] * table.y[table.row[:, READ], None, :]).reshape(-1, f * f)  # [n_books, f^2]
+        for which, some, places in parts:
+            stars[which] += _dense(table, taste(table, some, places), own)
     return stars / len(tables)
 
 
-def _dense(table: Table, known: Taste) -> Floats:
-    """As `said` and `told` for all books at once; x itself speaks by phi_x . V y_x."""
+def _dense(table: Table, known: Taste, own: Floats) -> Floats:
+    """As `said` and `told` for all books at once; x itself speaks by phi_x . V y_x, `own` being phi_x y_x^T [n_books, f^2]."""
     f, share = table.phi.shape[1], 1 / np.sqrt(known.n + 1)[:, None]
-    own = (table.phi[:, :, None] * table.y[table.row[:, READ], None, :]).reshape(-1, f * f)  # [n_books, f^2]
     weights = np.matmul(known.spread, (known.told + share * known.shelves)[:, :, None])[..., 0]  # [b, f]
     return np.asarray(table.mu + weights @ table.phi.T + share * (known.spread.reshape(-1, f * f) @ own.T))
 

@@ -19,7 +19,8 @@ from shelfaware.models.gp_posterior import (
     Table,
     chunks,
     dense_prior,
-    left_out,
+    left_out_stars,
+    pairs_by_chunk,
     posterior,
     shares,
     shelf_terms,
@@ -135,14 +136,7 @@ class GP(RatingModel):
         return _forecast(self._table, readers, reader, book_index)
 
     def _left_out(self, readers: Readers) -> Floats:
-        table = self._table
-        first = np.concatenate([[0], np.cumsum(readers.n_ratings)])
-        stars = readers.stars[readers.rated]
-        for which in chunks(readers, table.phi.shape[1]):
-            solved, rated = posterior(table, readers.take(which))
-            residual = left_out(table, solved, rated)[rated.reader, rated.place]
-            stars[first[which[rated.reader]] + rated.place] -= residual
-        return stars
+        return left_out_stars(self._table, readers)
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
         table, nobody_else = self._table, np.zeros(len(book_index), np.int64)
@@ -168,15 +162,8 @@ def _table(arrays: dict[str, AnyArray]) -> Table:
 def _forecast(table: Table, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
     """Stars and deviations of pairs, chunk by chunk of like readers."""
     stars, variance = np.empty(len(reader)), np.empty(len(reader))
-    asked, place_of = np.unique(reader, return_inverse=True)
-    some = readers.take(asked)
-    for which in chunks(some, table.phi.shape[1]):
-        chunk = some.take(which)
-        position = np.full(len(asked), -1)
-        position[which] = np.arange(len(which))
-        mine = np.flatnonzero(position[place_of] >= 0)
-        pairs = position[place_of[mine]], book_index[mine]
-        stars[mine], variance[mine] = _pairs(table, chunk, posterior(table, chunk), *pairs)
+    for rows, some, who, book in pairs_by_chunk(readers, (reader, book_index), table.phi.shape[1]):
+        stars[rows], variance[rows] = _pairs(table, some, posterior(table, some), who, book)
     return Forecast(stars, np.sqrt(variance))
 
 

@@ -89,6 +89,15 @@ class Rated(NamedTuple):
     shelf: Shelf
 
 
+class PairsOfChunk(NamedTuple):
+    """Which of all pairs they are [p], the readers of the chunk, and each pair's reader among these and its book [p]."""
+
+    rows: Positions
+    readers: Readers
+    reader: Positions
+    book: Positions
+
+
 def solve(phi: Floats, noise: Floats, y: Floats) -> Posterior:
     """The posterior of readers with rated places phi [b, n, f], noise and y [b, n]; an empty one is 0, 1 and 0."""
     n, f = phi.shape[1:]
@@ -121,6 +130,18 @@ def chunks(readers: Readers, features: int) -> Iterator[Positions]:
         start = end
 
 
+def pairs_by_chunk(readers: Readers, pairs: tuple[Positions, Positions], features: int) -> Iterator[PairsOfChunk]:
+    """Pairs (reader, book) [p], chunk by chunk of like readers."""
+    reader, book = pairs
+    asked, place_of = np.unique(reader, return_inverse=True)
+    some = readers.take(asked)
+    for which in chunks(some, features):
+        position = np.full(len(asked), -1)
+        position[which] = np.arange(len(which))
+        rows = np.flatnonzero(position[place_of] >= 0)
+        yield PairsOfChunk(rows, some.take(which), position[place_of[rows]], book[rows])
+
+
 def posterior(table: Table, readers: Readers) -> tuple[Posterior, Rated]:
     """Of all `readers` at once; and where their rated rows stand in it."""
     rated = readers.rated
@@ -148,6 +169,16 @@ def left_out(table: Table, solved: Posterior, rated: Rated) -> Floats:
     lost[:, places, places] = 0.0
     A = solved.inverse()  # [b, n, n]
     return np.asarray((solved.alpha + np.sum(A * lost, axis=-1)) / np.diagonal(A, axis1=1, axis2=2))
+
+
+def left_out_stars(table: Table, readers: Readers) -> Floats:
+    """What the other books of a reader say of each rated row [n rated rows]: r_x - `left_out`."""
+    first = np.concatenate([[0], np.cumsum(readers.n_ratings)])
+    stars = readers.stars[readers.rated]
+    for which in chunks(readers, table.phi.shape[1]):
+        solved, rated = posterior(table, readers.take(which))
+        stars[first[which[rated.reader]] + rated.place] -= left_out(table, solved, rated)[rated.reader, rated.place]
+    return stars
 
 
 def shares(

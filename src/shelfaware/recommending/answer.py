@@ -12,7 +12,7 @@ from shelfaware.data.ids import Id
 from shelfaware.data.interactions import TO_READ
 from shelfaware.errors import DataError, ModelError
 from shelfaware.library.library import Library
-from shelfaware.models.base import Explanation, Model, RatingModel
+from shelfaware.models.base import Explanation, Model, RatingModel, of_stars
 from shelfaware.models.picking import picks, scores
 from shelfaware.models.readers import Readers
 from shelfaware.recommending.choosing import choose
@@ -136,7 +136,7 @@ def _adventurous(model: Model, reader: Readers, wishes: Wishes) -> Floats:
 
 
 def _deviation(model: Model, reader: Readers, book_index: Positions) -> Floats:
-    forecast = _of_stars(model).forecast(reader, np.zeros(len(book_index), np.int64), book_index)
+    forecast = of_stars(model).forecast(reader, np.zeros(len(book_index), np.int64), book_index)
     if forecast.deviation is None:
         raise ModelError(f"{model.name} does not know how sure it is, so there is no safe and no adventurous; train a gp")
     return forecast.deviation
@@ -145,16 +145,10 @@ def _deviation(model: Model, reader: Readers, book_index: Positions) -> Floats:
 def _expected(model: Model, reader: Readers, book_index: Positions, adventure: float) -> Floats:
     """stars + adventure * deviation of the books at `book_index`, NaN elsewhere [n_books]."""
     expected = np.full(len(model.catalogue), np.nan)
-    expected[book_index] = _of_stars(model).forecast(reader, np.zeros(len(book_index), np.int64), book_index).stars
+    expected[book_index] = of_stars(model).forecast(reader, np.zeros(len(book_index), np.int64), book_index).stars
     if adventure:
         expected[book_index] += adventure * _deviation(model, reader, book_index)
     return expected
-
-
-def _of_stars(model: Model) -> RatingModel:
-    if not isinstance(model, RatingModel):
-        raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp")
-    return model
 
 
 def _one_edition(model: Model, score: Floats) -> Floats:

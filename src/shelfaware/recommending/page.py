@@ -78,8 +78,9 @@ def _reason(why: Why | None) -> str:
     """The books that count most for it, and the one that counts most against, in a sentence."""
     if why is None or not why.books:
         return ""
-    given = [f"{one.stars:g} to <i>{escape(one.title)}</i>, {one.share:+.2f}" for one in why.books if one.share > 0][:2]
-    against = [f"{one.stars:g} to <i>{escape(one.title)}</i>, {one.share:+.2f}" for one in why.books if one.share < 0][:1]
+    given, against = (
+        [f"{one.stars:g} to <i>{escape(one.title)}</i>, {one.share:+.2f}" for one in books] for books in why.strongest()
+    )
     parts = ["Because you gave " + " and ".join(given)] if given else []
     parts += ["Against it: you gave " + against[0]] if against else []
     return f'<p class="why">{". ".join(parts)}.</p>' if parts else ""

@@ -14,8 +14,8 @@ from shelfaware.data.ids import IdMap
 from shelfaware.data.report import place_of
 from shelfaware.data.spreadsheet import guarded_frame
 from shelfaware.data.table import open_sheet
-from shelfaware.errors import ModelError, UnknownIdError
-from shelfaware.models.base import Forecast, Model, RatingModel
+from shelfaware.errors import UnknownIdError
+from shelfaware.models.base import Forecast, Model, RatingModel, of_stars
 from shelfaware.models.readers import Readers
 
 COLUMNS = {"user_id": ("userid", "user"), "book_id": ("bookid", "book", "itemid", "item")}
@@ -26,7 +26,7 @@ WANTED = (Dialect("books", COLUMNS, needs=("book_id",), separators=(",", ";", "\
 def predict_pairs(model: Model, path: Path) -> pl.DataFrame:
     """user_id, book_id, stars (clipped) and deviation of each row of a file, in its order. An unknown id is an error."""
     rows = open_sheet(path, PAIRS).rows
-    model = _of_stars(model)
+    model = of_stars(model)
     assert model.users is not None
     user, book = _indices(rows, "user_id", model.users), _indices(rows, "book_id", model.catalogue.ids)
     return _predictions(rows, ["user_id", "book_id"], model, model.forecast(model.known_readers, user, book))
@@ -35,7 +35,7 @@ def predict_pairs(model: Model, path: Path) -> pl.DataFrame:
 def predict_stranger(model: Model, reader: Readers, path: Path) -> pl.DataFrame:
     """book_id, stars (clipped) and deviation of each row of a file, for one reader."""
     rows = open_sheet(path, WANTED).rows
-    model = _of_stars(model)
+    model = of_stars(model)
     book = _indices(rows, "book_id", model.catalogue.ids)
     return _predictions(rows, ["book_id"], model, model.forecast(reader, np.zeros(len(book), np.int64), book))
 
@@ -43,12 +43,6 @@ def predict_stranger(model: Model, reader: Readers, path: Path) -> pl.DataFrame:
 def write_predictions(predictions: pl.DataFrame, path: Path) -> None:
     """As CSV, whole or not at all, and safe to open in a spreadsheet."""
     write_file(path, guarded_frame(predictions).write_csv)
-
-
-def _of_stars(model: Model) -> RatingModel:
-    if not isinstance(model, RatingModel):
-        raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp")
-    return model
 
 
 def _indices(rows: pl.DataFrame, column: str, ids: IdMap) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

@@ -35,6 +35,11 @@ class Why:
     rest: float = 0.0
     n_rest: int = 0
 
+    def strongest(self) -> tuple[list[Share], list[Share]]:
+        """What to name in a sentence: the two books that speak most for it, and the one that speaks most against it."""
+        pros, cons = ([one for one in self.books if sign * one.share > 0] for sign in (1, -1))
+        return pros[:2], cons[:1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recommendation:

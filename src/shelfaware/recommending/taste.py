@@ -8,8 +8,8 @@ import numpy as np
 
 from shelfaware.arrays import Floats, Positions
 from shelfaware.data.ids import Id
-from shelfaware.errors import DataError, ModelError
-from shelfaware.models.base import Model, RatingModel
+from shelfaware.errors import DataError
+from shelfaware.models.base import Model, RatingModel, of_stars
 from shelfaware.models.readers import Readers
 from shelfaware.recommending.answer import Who, person_for
 
@@ -65,8 +65,7 @@ class BookMap:
 
 def taste(model: Model, who: Who, n: int = 5) -> Taste:
     """What the ratings of a reader say of them, with their n most surprising. Raises DataError for one without a rating."""
-    if not isinstance(model, RatingModel):
-        raise ModelError(f"{model.name} ranks books and predicts no stars; train a gp")
+    model = of_stars(model)
     reader = person_for(model, who).reader.ratings()
     if not len(reader.book_index):
         raise DataError("taste takes a rated book that the model knows, and there is none")

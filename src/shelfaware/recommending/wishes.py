@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,6 +44,12 @@ class Wishes:
             raise DataError(f"diversity goes from 0 to 1; {self.diversity:g} does not")
         if self.per_author < 0:
             raise DataError(f"{self.per_author} books by one author cannot be; 0 allows any number")
+
+    @classmethod
+    def of(cls, asked: Mapping[str, Any]) -> Wishes:
+        """From names and values as a command line or a request has them: words in a list."""
+        given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in asked.items()}
+        return cls(**given)
 
     def __repr__(self) -> str:
         """Only what was asked for."""

@@ -23,7 +23,7 @@ from shelfaware.data.interactions import Scale
 from shelfaware.errors import BusyError, DataError
 from shelfaware.library.library import Library, Placed, hold_against
 from shelfaware.library.matching import Matcher
-from shelfaware.library.rows import Row, State
+from shelfaware.library.rows import Row
 from shelfaware.serve.engine import Loaded
 from shelfaware.serve.storage.records import Entry, FileRow
 
@@ -148,9 +148,6 @@ def suggestions(names: list[tuple[str, str]]) -> list[list[str]]:
     return [[str(matcher.books.ids.id_of(book)) for book in books] for books in found]
 
 
-STATES: dict[State, State] = {"": "read"}
-
-
 def _row(library: Library, one: Placed) -> FileRow:
     book_id = str(library.books.ids.id_of(one.book_index)) if one.book_index >= 0 else None
     author = next(iter(one.row.authors), "")
@@ -158,5 +155,5 @@ def _row(library: Library, one: Placed) -> FileRow:
 
 
 def _entry(library: Library, one: Placed) -> Entry:
-    state = STATES.get(one.row.state, one.row.state) if one.row.stars is None else "read"
-    return Entry(str(library.books.ids.id_of(one.book_index)), one.row.stars, state, "import")  # type: ignore[arg-type]
+    state = (one.row.state or "read") if one.row.stars is None else "read"
+    return Entry(str(library.books.ids.id_of(one.book_index)), one.row.stars, state, "import")

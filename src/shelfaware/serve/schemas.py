@@ -46,9 +46,7 @@ class WishesIn(Strict):
     max_pages: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
     def wishes(self) -> Wishes:
-        given: dict[str, Any] = self.model_dump(include=set(WishesIn.model_fields))
-        asked: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        return Wishes(**asked)
+        return Wishes.of(self.model_dump(include=set(WishesIn.model_fields)))
 
 
 class Asking(WishesIn):
