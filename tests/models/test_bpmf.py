@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm, truncnorm
 
 from shelfaware.data.interactions import READ, TO_READ, Interactions
 from shelfaware.data.splits import Split
@@ -33,40 +34,59 @@ def reader(stars: dict[int, float], to_read: tuple[int, ...] = (), read: tuple[i
     return Readers.one(books, values, shelf)
 
 
-def oracle(model: BPMF, told: Readers, book: int) -> tuple[float, float]:
-    """Mean and deviation from the joint normal of rated books and `book`, sample by sample."""
-    means, variances = [], []
-    for table in model._tables:
+def latent_oracle(model: BPMF, told: Readers, book: int) -> tuple[float, float]:
+    """Mean and deviation of the latent stars of `book` from the joint normal of it and the rated books, sample by sample."""
+    means, variances, z = [], [], None
+    rated = told.book_index[told.rated]
+    edges = np.concatenate([[-np.inf], model.arrays["cuts"], [np.inf]])
+    given = told.stars[told.rated].astype(int) - 1
+    low, high = edges[given], edges[given + 1]
+    for table in model._posterior.tables:
+        phi, mu, s = table.phi[rated], table.mu[rated], np.sqrt(table.noise[rated])
+        K = phi @ phi.T + np.diag(s**2)
+        shelves = [table.y[table.row[b, state]] for b, state in zip(told.book_index, told.shelf, strict=True)]
+        h = np.sum([table.y[table.row[b, READ]] for b in rated], axis=0) / np.sqrt(len(rated))
+        turns = 1 if z is not None else 8
+        z = truncnorm.mean((low - mu) / s, (high - mu) / s, mu, s) if z is None else z
+        for _ in range(turns):
+            target = np.linalg.solve(K, z - mu - phi @ h)
+            mean = mu + phi @ h + phi @ phi.T @ target
+            z = truncnorm.mean((low - mean) / s, (high - mean) / s, mean, s)
         others = [i for i in range(len(told.book_index)) if told.book_index[i] != book]
-        y = [table.y[table.row[told.book_index[i], told.shelf[i]]] for i in others] + [table.y[table.row[book, READ]]]
-        h = np.sum(y, axis=0) / np.sqrt(len(y))
-        rated = told.book_index[told.rated]
-        phi, target = table.phi[rated], told.stars[told.rated] - table.mu[rated] - table.phi[rated] @ h
-        K = phi @ phi.T + np.diag(table.noise[rated])
-        k = phi @ table.phi[book]
-        means.append(table.mu[book] + table.phi[book] @ h + k @ np.linalg.solve(K, target))
+        y = [shelves[i] for i in others] + [table.y[table.row[book, READ]]]
+        h, k = np.sum(y, axis=0) / np.sqrt(len(y)), phi @ table.phi[book]
+        means.append(table.mu[book] + table.phi[book] @ h + k @ np.linalg.solve(K, z - mu - phi @ h))
         variances.append(table.noise[book] + table.phi[book] @ table.phi[book] - k @ np.linalg.solve(K, k))
     return float(np.mean(means)), float(np.sqrt(np.mean(variances) + np.var(means)))
+
+
+def oracle(model: BPMF, told: Readers, book: int) -> tuple[float, float]:
+    """Mean and deviation of the stars."""
+    mean, deviation = latent_oracle(model, told, book)
+    chance = np.diff(norm.cdf(np.concatenate([[-np.inf], model.arrays["cuts"], [np.inf]]), mean, deviation))
+    stars = np.arange(1, 6)
+    return float(chance @ stars), float(np.sqrt(chance @ (stars - chance @ stars) ** 2))
 
 
 SOMEBODY = reader({3: 5.0, 8: 1.0, 20: 4.0, 31: 2.0}, to_read=(5, 9), read=(11,))
 
 
 @pytest.mark.parametrize("book", [0, 3, 5, 11])
-def test_a_forecast_is_the_conditional_of_a_joint_normal(bpmf: BPMF, book: int) -> None:
-    """Books unknown, rated, to-read and read."""
+def test_a_forecast_is_of_the_steps_of_a_joint_normal(bpmf: BPMF, book: int) -> None:
+    """Books unknown, rated, to-read and read; with the latent stars that the model settles on."""
     forecast = bpmf.forecast(SOMEBODY, np.zeros(1), np.array([book]))
     assert forecast.deviation is not None
-    assert (forecast.stars[0], forecast.deviation[0]) == pytest.approx(oracle(bpmf, SOMEBODY, book), rel=1e-9)
+    assert (forecast.stars[0], forecast.deviation[0]) == pytest.approx(oracle(bpmf, SOMEBODY, book), rel=1e-5)
 
 
-def test_a_left_out_rating_is_the_forecast_of_a_book_on_the_shelf(bpmf: BPMF) -> None:
-    """What is left out are the stars: an unrated book that was read tells as much."""
+def test_a_left_out_rating_is_nearly_the_forecast_of_a_book_on_the_shelf(bpmf: BPMF) -> None:
+    """What is left out are the stars: an unrated book that was read tells as much. Nearly: other latent stars stay."""
     told = bpmf.left_out(SOMEBODY)
     stars = dict(zip(SOMEBODY.book_index[SOMEBODY.rated].tolist(), SOMEBODY.stars[SOMEBODY.rated].tolist(), strict=True))
     for got, book in zip(told, stars, strict=True):
         without = reader({b: s for b, s in stars.items() if b != book}, to_read=(5, 9), read=(11, book))
-        assert got == pytest.approx(bpmf.forecast(without, np.zeros(1), np.array([book])).stars[0], rel=1e-9)
+        hidden, known = (bpmf.forecast(who, np.zeros(1), np.array([book])).stars[0] for who in (without, SOMEBODY))
+        assert abs(got - hidden) < 0.2 * abs(known - hidden)
 
 
 def test_the_state_of_the_book_asked_for_says_nothing(bpmf: BPMF) -> None:
@@ -89,13 +109,18 @@ def test_reasons_sum_to_the_forecast_and_more_stars_never_say_less(bpmf: BPMF) -
     explained = bpmf.explain(SOMEBODY, books)
     total = explained.base + explained.shelves + explained.shares.sum(axis=1)
     np.testing.assert_allclose(total, bpmf.forecast(SOMEBODY, np.zeros(40), books).stars, rtol=1e-10)
-    more = replace(SOMEBODY, stars=np.where(SOMEBODY.book_index == 8, 4.0, SOMEBODY.stars))
     np.testing.assert_array_equal(explained.books, [3, 8, 20, 31])
-    change = bpmf.forecast(more, np.zeros(40), books).stars - total
-    assert change[8] > 0
-    shares = bpmf.explain(more, books).shares - explained.shares
-    np.testing.assert_allclose(shares[:, 1], change, atol=1e-10)
-    np.testing.assert_allclose(shares[:, [0, 2, 3]], 0.0, atol=1e-10)
+    more = replace(SOMEBODY, stars=np.where(SOMEBODY.book_index == 8, 4.0, SOMEBODY.stars))
+    assert bpmf.forecast(more, np.zeros(1), np.array([8])).stars[0] > total[8]
+
+
+def test_reasons_are_in_the_proportion_of_their_latent_stars(bpmf: BPMF) -> None:
+    explained = bpmf.explain(SOMEBODY, np.array([0]))
+    changed = replace(SOMEBODY, stars=np.where(SOMEBODY.book_index == 20, 5.0, SOMEBODY.stars))
+    before, after = (explained.shares[0], bpmf.explain(changed, np.array([0])).shares[0])
+    assert np.abs(after - before).argmax() == 2
+    base = bpmf.explain(reader({}), np.array([0])).base[0]
+    assert 1 < base < 5
 
 
 def test_samples_are_kept_from_the_second_quarter_on(bpmf: BPMF, planted_split: Split) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import DotProduct
 
 from shelfaware.data.interactions import READ, TO_READ, Interactions
-from shelfaware.data.splits import Split
+from shelfaware.data.splits import Split, split
 from shelfaware.errors import DataError
 from shelfaware.models import gp as gp_module
 from shelfaware.models import gp_posterior
@@ -21,6 +24,7 @@ from shelfaware.models.baselines import Bias, shrunken_means
 from shelfaware.models.gp import GP
 from shelfaware.models.gp_posterior import Table, shelf_terms, solve
 from shelfaware.models.readers import Readers
+from shelfaware.training.loop import Run
 
 Floats = NDArray[np.float64]
 N_BOOKS, K, A = 30, 4, 0.5
@@ -58,13 +62,12 @@ def test_means_and_deviations_are_scikit_learn_s(table: Table, n: int) -> None:
     everything = np.arange(N_BOOKS)
     shelf = dict.fromkeys(books.tolist(), READ)
     oracle = GaussianProcessRegressor(DotProduct(A, sigma_0_bounds="fixed"), alpha=table.noise[books], optimizer=None)
-    got = gp_module._forecast(table, readers, np.zeros(N_BOOKS, np.int64), everything)
-    assert got.deviation is not None
+    got_stars, got_variance = gp_module._forecast(table, readers, np.zeros(N_BOOKS, np.int64), everything)
     for x in everything.tolist():
         y = stars - table.mu[books] - [plain_prior(table, shelf, b, x) for b in books.tolist()]
         mean, deviation = oracle.fit(table.phi[books, :K], y).predict(table.phi[[x], :K], return_std=True)
-        assert got.stars[x] == pytest.approx(table.mu[x] + plain_prior(table, shelf, x, x) + mean[0], rel=1e-9)
-        assert got.deviation[x] ** 2 == pytest.approx(deviation[0] ** 2 + table.noise[x], rel=1e-8)
+        assert got_stars[x] == pytest.approx(table.mu[x] + plain_prior(table, shelf, x, x) + mean[0], rel=1e-9)
+        assert got_variance[x] == pytest.approx(deviation[0] ** 2 + table.noise[x], rel=1e-8)
 
 
 def plain_prior(table: Table, shelf: dict[int, int], book: int, left_out: int) -> float:
@@ -158,8 +161,11 @@ def test_the_deviation_of_a_left_out_rating_is_what_the_others_leave(gp: GP) -> 
     variance = 1 / solved.inverse()[rated.reader, rated.place, rated.place]
     for i, row in enumerate(np.flatnonzero(readers.rated)):
         hidden = replace(readers, stars=np.where(np.arange(len(readers.stars)) == row, np.nan, readers.stars))
-        deviation = gp.forecast(hidden, np.array([0]), readers.book_index[[row]]).deviation
-        assert deviation[0] ** 2 == pytest.approx(variance[i], rel=1e-9)
+        stars, deviation = gp.forecast(hidden, np.array([0]), readers.book_index[[row]])
+        cuts = norm.cdf([1.5, 2.5, 3.5, 4.5], stars[0], np.sqrt(variance[i]))
+        chance = np.diff(np.concatenate([[0.0], cuts, [1.0]]))
+        mean = chance @ np.arange(1, 6)
+        assert deviation[0] ** 2 == pytest.approx(chance @ (np.arange(1, 6) - mean) ** 2, rel=1e-5)
 
 
 def test_raising_a_rating_never_lowers_its_own_book(gp: GP) -> None:
@@ -229,3 +235,22 @@ def test_shrunken_means_by_hand() -> None:
     center, means = shrunken_means(np.array([0, 0, 2], np.int32), np.array([5.0, 3.0, 1.0]), 3, 2.0)
     assert center == 3.0
     np.testing.assert_allclose(means, [3 + 2 / 4, 3, 3 - 2 / 3])
+
+
+def test_where_books_have_few_ratings_it_is_between_bias_and_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At trust 0 it is `bias`; what a held-out tenth prefers is not worse than that."""
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "benchmarks"), *sys.path])
+    from planted_tables import planted_table
+
+    train, test = split(planted_table(300, 600, 18_000, seed=1).data, "random:0.1", seed=1)
+    pairs = test.user_index, test.book_index
+    bias, model = Bias().fit_stars(train), GP(factors=8, block_size=16, batch_size=256)
+    learned = model._learned(train, None, Run())
+    model.fit_stars(train)
+    stars = {}
+    for name, arrays in (("trusted", model.arrays), ("bias", gp_module.toward_bias(learned, bias, 0.0)), ("learned", learned)):
+        model.arrays = arrays
+        stars[name] = train.scale.clip(model.forecast(model.readers, *pairs).stars)
+    np.testing.assert_allclose(stars["bias"], train.scale.clip(bias.forecast(bias.readers, *pairs).stars), atol=1e-5)
+    mse = {name: np.mean((said - test.stars) ** 2) for name, said in stars.items()}
+    assert mse["trusted"] <= mse["bias"] < mse["learned"]

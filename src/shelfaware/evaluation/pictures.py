@@ -46,7 +46,7 @@ def model_pictures(model: Model, test: Interactions | None, out: Path) -> list[P
         figure = plots.error_by_activity({model.name: rows}, subtitle, of="user" if of == "user" else "book")
         paths += plots.save(figure, out / f"error-by-{of}")
     if held.forecast.deviation is not None:
-        judged = (held.test.stars, held.forecast.stars, held.forecast.deviation)
+        judged = (held.test.stars, held.clipped, held.forecast.deviation)
         curve, bins = calibration.coverage_curve(*judged, groups=held.test.user_index), calibration.reliability(*judged)
         paths += plots.save(plots.calibration(curve, bins, subtitle), out / "calibration")
     return paths

@@ -71,7 +71,7 @@ def forecasts(model: RatingModel, test: Interactions) -> Held:
 
 
 def star_figures(held: Held) -> Figures:
-    """MSE, RMSE and MAE of clipped stars; calibration of the unclipped ones, where there is a deviation."""
+    """MSE, RMSE, MAE and, where there is a deviation, calibration; all of clipped stars."""
     test, deviation = held.test, held.forecast.deviation
     squared = metrics.squared_errors(test.stars, held.clipped)
     absolute = metrics.absolute_errors(test.stars, held.clipped)
@@ -80,7 +80,7 @@ def star_figures(held: Held) -> Figures:
     figures: Figures = {"mse": mse.mean, "rmse": mse.root().mean, "mae": mae.mean}
     figures["intervals"] = {"mse": _bounds(mse), "rmse": _bounds(mse.root()), "mae": _bounds(mae)}
     if deviation is not None:
-        figures["coverage_90"] = calibration.interval_coverage(test.stars, held.forecast.stars, deviation)
+        figures["coverage_90"] = calibration.interval_coverage(test.stars, held.clipped, deviation)
         figures["spearman"] = calibration.error_rank_correlation(absolute, deviation)
         figures["auc"] = calibration.large_error_auc(absolute, deviation)
     return figures

@@ -119,7 +119,7 @@ def how_sure(findings: Findings) -> str:
         return ""
     held, subtitle = findings.held(sure[0]), f"{sure[0]} on {judged_on(findings)}"
     assert held.forecast.deviation is not None
-    judged, users = (held.test.stars, held.forecast.stars, held.forecast.deviation), held.test.user_index
+    judged, users = (held.test.stars, held.clipped, held.forecast.deviation), held.test.user_index
     curve, bins = calibration.coverage_curve(*judged, groups=users), calibration.reliability(*judged, groups=users)
     parts = coverage_by_decile(held, Readers.of(findings.first.train))
     text = (

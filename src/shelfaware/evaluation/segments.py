@@ -41,7 +41,7 @@ def coverage_by_decile(held: Held, train: Readers, level: float = 0.9) -> dict[s
     """
     if held.forecast.deviation is None:
         return {}
-    inside = calibration.inside_interval(held.test.stars, held.forecast.stars, held.forecast.deviation, level)
+    inside = calibration.inside_interval(held.test.stars, held.clipped, held.forecast.deviation, level)
     users = held.test.user_index
     return {of: metrics.by_decile(inside, counts, groups=users) for of, counts in activity(train, held.test).items()}
 

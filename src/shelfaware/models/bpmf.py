@@ -9,10 +9,11 @@ import numpy as np
 
 from shelfaware.arrays import AnyArray, Floats, Indices, Positions
 from shelfaware.data.interactions import Interactions
-from shelfaware.models import bpmf_posterior as posterior
+from shelfaware.models import bpmf_posterior
 from shelfaware.models.base import Explanation, Forecast, RatingModel
-from shelfaware.models.bpmf_posterior import Pairs, Table
+from shelfaware.models.bpmf_posterior import Pairs, Posterior, Table
 from shelfaware.models.gp_posterior import pairs_by_chunk
+from shelfaware.models.ordinal import Steps
 from shelfaware.models.readers import Readers
 from shelfaware.training.history import Scores
 from shelfaware.training.loop import Run, train
@@ -26,22 +27,25 @@ MOST_NUMBERS = 16_000_000
 
 @dataclass(kw_only=True, eq=False)
 class BPMF(RatingModel):
-    """gp with its books uncertain: vectors, means and noise are not fitted but drawn from their posterior, `samples` times.
+    """gp with its books uncertain and its stars as steps: nothing is fitted, all is drawn from its posterior, `samples` times.
 
-        r_ui = p_u . v_i + b_u + c_i + N(0, s_i^2)
+        z_ui = p_u . v_i + b_u + c_i + N(0, s_i^2)        r_ui = value_k where cut_k-1 < z_ui <= cut_k
         (p_u, b_u) ~ N(m_P + |N|^-1/2 sum over b in N of Y_b, Sigma_P)        (v_i, c_i) ~ N(m_V, Sigma_V)
 
-    N are the books that a user has taken up, rated or not, each with a Y for read and one for to-read. A Gibbs sweep draws
-    all of it, priors and noise too (`bpmf_chain`), so there is no decay to choose. Only the book side of a sample is kept: a
-    reader's weights given it are Gaussian in closed form (`bpmf_posterior`), for a stranger as for a known user. Stars and
-    reasons are means over samples; the variance is the mean of theirs plus the variance of their means.
+    N are the books that a user has taken up, rated or not, each with a Y for read and one for to-read. The cuts are those
+    between which a standard normal falls as often as each star value was given (`ordinal`). A Gibbs sweep draws all of it,
+    latent stars, priors and noise too (`bpmf_chain`), so there is no decay to choose. Only the book side of a sample is kept:
+    given it and latent stars a reader's weights are Gaussian in closed form (`bpmf_posterior`), for a stranger as for a known
+    user. Latent stars and reasons are means over samples; reasons are in stars once the step from what everybody would be
+    expected to give to what this reader is, E[r] - E[r | base], is shared out in their proportion.
 
     factors    width of p and v
     epochs     Gibbs sweeps; the first quarter is thrown away
     samples    sweeps that are kept, evenly spread over the rest; fewer where there are very many books (MOST_NUMBERS)
     shelves    whether shelf states without stars are used; None: where the data has them
 
-    Sources: Salakhutdinov & Mnih 2008; Simm et al. 2017 ("Macau", features of the prior mean); Koren 2008.
+    Sources: Salakhutdinov & Mnih 2008; Albert & Chib 1993 (latent stars); Simm et al. 2017 ("Macau", features of the prior
+    mean); Koren 2008.
     """
 
     name: ClassVar[str] = "bpmf"
@@ -56,9 +60,11 @@ class BPMF(RatingModel):
         from shelfaware.models.bpmf_chain import Chain
 
         readers, n_books = Readers.of(train_data), train_data.n_books
-        watch = _Watch(readers, validation, self)
+        counts = np.bincount(Steps.rounding(self.scale).step_of(readers.stars[readers.rated]), minlength=len(self.scale.values))
+        steps = Steps.of_counts(self.scale, counts)
+        watch = _Watch(readers, validation, self, steps)
         samples = min(self.samples, max(MOST_NUMBERS // (n_books * (self.factors + 3)), 1))
-        chain = Chain(readers, n_books, self.factors, self.epochs, samples, self.seed, watch.scores)
+        chain = Chain(readers, n_books, self.factors, self.epochs, samples, self.seed, steps, watch.scores)
         watch.row = chain.shelves.row
         identity = f"{self.name} {self.config} {train_data.fingerprint} {validation.fingerprint if validation else None}"
         state, self.history = train(chain, run, identity=identity, patience=None, max_redraws=0)
@@ -67,33 +73,49 @@ class BPMF(RatingModel):
     def _named(self, kept: Kept, n: int, chain: Chain) -> dict[str, AnyArray]:
         """A book a row, its samples beside each other. What half precision rounds off is far below their spread."""
         by_book = [np.moveaxis(array[:n], 0, 1) for array in kept]  # [n_books, samples, ...]
-        by_book[1] = by_book[1] - chain.center
         names = ("book_vectors", "book_means", "noise", "shelf_vectors")
         arrays = {name: array.astype(np.float16) for name, array in zip(names, by_book, strict=True)}
-        return {"center": np.array([chain.center]), "shelf_rows": chain.shelves.row, **arrays}
+        center = np.array([float(chain.readers.stars[chain.readers.rated].mean())])
+        return {"center": center, "cuts": chain.steps.cuts, "shelf_rows": chain.shelves.row, **arrays}
 
     @property
     def uses_shelves(self) -> bool:
         return self.shelves is not False
 
     @property
-    def _tables(self) -> list[Table]:
-        return self.derived(_tables)
+    def _posterior(self) -> Posterior:
+        return self.derived(self._rebuilt)
+
+    def _rebuilt(self, arrays: dict[str, AnyArray]) -> Posterior:
+        phi, mu, noise, y = (
+            np.ascontiguousarray(np.moveaxis(arrays[name], 1, 0), np.float64)
+            for name in ("book_vectors", "book_means", "noise", "shelf_vectors")
+        )
+        row = arrays["shelf_rows"]
+        tables = [Table(*one, row) for one in zip(phi, mu, noise, y, strict=True)]
+        return Posterior(tables, Steps(self.scale.values, arrays["cuts"]))
 
     def _expect(self, readers: Readers) -> Floats:
-        return posterior.expect(self._tables, readers)
+        return bpmf_posterior.expect(self._posterior, readers)
 
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
-        stars, variance = _forecast(self._tables, readers, reader, book_index)
+        mean, deviation = _latent(self._posterior, readers, (reader, book_index))
+        stars, variance = self._posterior.steps.moments(mean, deviation)
         return Forecast(stars, np.sqrt(variance))
 
     def _left_out(self, readers: Readers) -> Floats:
-        return posterior.left_out(self._tables, readers)
+        return bpmf_posterior.left_out(self._posterior, readers)
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
-        base, shelves, shares = posterior.explain(self._tables, reader, book_index)
-        deviation = self._forecast(reader, np.zeros(len(book_index), np.int64), book_index).deviation
-        return Explanation(base, shelves, reader.book_index[reader.rated], shares, deviation)
+        base, shelves, shares = bpmf_posterior.explain(self._posterior, reader, book_index)
+        mean, deviation = _latent(self._posterior, reader, (np.zeros(len(book_index), np.int64), book_index))
+        stars, variance = self._posterior.steps.moments(mean, deviation)
+        start = self._posterior.steps.moments(base, deviation)[0]
+        moved = mean - base
+        # Stars for a unit of latent stars; where nothing moved there is nothing to share out.
+        worth = np.divide(stars - start, moved, out=np.zeros(len(moved)), where=np.abs(moved) > 1e-12)
+        books = reader.book_index[reader.rated]
+        return Explanation(start, worth * shelves, books, worth[:, None] * shares, np.sqrt(variance))
 
     def _vectors(self) -> Floats:
         """The samples' vectors one after another: their products are the mean, over samples, of what two books share."""
@@ -101,29 +123,20 @@ class BPMF(RatingModel):
         return np.asarray(vectors.reshape(len(vectors), -1) / np.sqrt(vectors.shape[1]))
 
 
-def _tables(arrays: dict[str, AnyArray]) -> list[Table]:
-    phi, mu, noise, y = (
-        np.ascontiguousarray(np.moveaxis(arrays[name], 1, 0), np.float64)
-        for name in ("book_vectors", "book_means", "noise", "shelf_vectors")
-    )
-    mu = mu + arrays["center"][0]
-    row = arrays["shelf_rows"]
-    return [Table(*parts, row) for parts in zip(phi, mu, noise, y, strict=True)]
-
-
-def _forecast(tables: list[Table], readers: Readers, reader: Positions, book_index: Positions) -> tuple[Floats, Floats]:
-    """Stars and variances of pairs, chunk by chunk of like readers."""
-    stars, variance = np.empty(len(reader)), np.empty(len(reader))
-    for rows, some, who, book in pairs_by_chunk(readers, (reader, book_index), tables[0].phi.shape[1]):
-        stars[rows], variance[rows] = posterior.forecast(tables, some, Pairs.of(some, who, book, len(tables[0].mu)))
-    return stars, variance
+def _latent(posterior: Posterior, readers: Readers, pairs: tuple[Positions, Positions]) -> tuple[Floats, Floats]:
+    """Mean and deviation of the latent stars of pairs, chunk by chunk of like readers."""
+    mean, deviation = np.empty(len(pairs[0])), np.empty(len(pairs[0]))
+    for rows, some, who, book in pairs_by_chunk(readers, pairs, posterior.features):
+        asked = Pairs.of(some, who, book, posterior.n_books)
+        mean[rows], deviation[rows] = bpmf_posterior.latent_stars(posterior, some, asked)
+    return mean, deviation
 
 
 class _Watch:
     """Scores of the mean over the samples kept so far on validation, each asked once; of the mean of all stars before."""
 
-    def __init__(self, readers: Readers, validation: Interactions | None, model: BPMF) -> None:
-        self.readers, self.model, self.center = readers, model, float(readers.stars[readers.rated].mean())
+    def __init__(self, readers: Readers, validation: Interactions | None, model: BPMF, steps: Steps) -> None:
+        self.readers, self.model, self.steps = readers, model, steps
         self.pairs = validation.ratings() if validation is not None and validation.n_ratings else None
         self.row: Indices = np.empty((0, 2), np.int32)
         self.total, self.n = np.zeros(self.pairs.n_ratings if self.pairs else 0), 0
@@ -133,11 +146,11 @@ class _Watch:
             return None
         while self.n < n:
             phi, mu, noise, y = (array[self.n].astype(np.float64) for array in kept)
-            table = Table(phi, mu, noise, y, self.row)
-            user, book = (index.astype(np.int64) for index in (self.pairs.user_index, self.pairs.book_index))
-            self.total += _forecast([table], self.readers, user, book)[0]
+            pairs = self.pairs.user_index.astype(np.int64), self.pairs.book_index.astype(np.int64)
+            one = Posterior([Table(phi, mu, noise, y, self.row)], self.steps)
+            self.total += self.steps.moments(*_latent(one, self.readers, pairs))[0]
             self.n += 1
-        stars = self.total / self.n if self.n else np.full(len(self.total), self.center)
-        error = self.model.scale.clip(stars) - self.pairs.stars
+        center = float(self.readers.stars[self.readers.rated].mean())
+        error = (self.total / self.n if self.n else center) - self.pairs.stars
         mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)

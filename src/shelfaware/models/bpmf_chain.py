@@ -1,12 +1,11 @@
 """The Gibbs chain of bpmf, as a learner of the training loop: an epoch is one sweep, and some sweeps are kept.
 
-Stars are measured from their mean, in their deviation. With users' vectors P [n_users, f] and books' V [n_books, f], both with
-their bias last, f = factors + 1:
+With users' vectors P [n_users, f] and books' V [n_books, f], both with their bias last, f = factors + 1:
 
-    r_ui = p_u . v_i + b_u + c_i + N(0, s_i^2)
+    z_ui = p_u . v_i + b_u + c_i + N(0, s_i^2)             r_ui is the star value between whose cuts z_ui lies (`ordinal`)
     (p_u, b_u) ~ N(m_P + h_u, Sigma_P)     h_u = |N|^-1/2 sum over b in N of Y_b        (v_i, c_i) ~ N(m_V, Sigma_V)
 
-A sweep draws V, P, s^2, the two priors (normal-inverse-Wishart), Y and its precision, each given the rest.
+A sweep draws z, V, P, s^2, the two priors (normal-inverse-Wishart), Y and its precision, each given the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import numpy as np
 
 from shelfaware.arrays import AnyArray, Floats, Indices, Stars
 from shelfaware.models.gibbs import Prior, Side, draw_noise, draw_prior, draw_vectors
+from shelfaware.models.ordinal import Steps, draw_latent
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
 from shelfaware.training.history import Scores
@@ -36,8 +36,7 @@ SCATTER = 0.1, 0.2
 class Kept(NamedTuple):
     """A sample of the book side, users whitened: their prior is N(0, I) once h_u is taken off, and their bias has weight a.
 
-    phi [n_books, f] (a last), mu [n_books] and noise s^2 [n_books] in stars; y [columns + 1, f] of the shelves' columns, the
-    last one 0
+    phi [n_books, f] (a last), mu [n_books] and noise s^2 [n_books]; y [columns + 1, f] of the shelves' columns, the last one 0
     """
 
     phi: AnyArray
@@ -109,13 +108,15 @@ class Chain:
     epochs: int
     samples: int
     seed: int
+    steps: Steps
     score: Callable[[Kept, int], Scores | None]
 
     def __post_init__(self) -> None:
         rated = self.readers.ratings()
         self.owner, self.book = rated.owner, rated.book_index.astype(np.int64)
-        self.center, self.scale = float(rated.stars.mean()), float(rated.stars.std()) or 1.0
-        self.stars = ((rated.stars - self.center) / self.scale).astype(np.float32)
+        self.stars = rated.stars
+        low, high = self.steps.bounds(self.steps.step_of(rated.stars))
+        self.bounds = low.astype(np.float32), high.astype(np.float32)
         self.n_ratings = np.bincount(self.book, minlength=self.n_books).astype(np.float64)
         f, n_users = self.factors + 1, len(self.readers)
         self.user_side = Side.of(self.owner, n_users, (self.book, self.n_books), f)
@@ -142,11 +143,13 @@ class Chain:
         rng = generator(self.seed, "sweep", epoch)
         noise = state.noise[self.book].astype(np.float32)  # [m]
         taken = self.shelves.matrix @ state.shelves  # h [n_users, f]
-        told = self.stars - state.users[self.owner, -1]
+        latent = draw_latent(self._predicted(state.users, state.books), np.sqrt(noise), self.bounds, rng)  # z [m]
+        told = latent - state.users[self.owner, -1]
         books = draw_vectors(self.book_side, state.users, (told, noise), state.prior_books, rng)
         prior_users = Prior(state.prior_users.mean + taken, state.prior_users.root)
-        users = draw_vectors(self.user_side, books, (self.stars - books[self.book, -1], noise), prior_users, rng)
-        error = self.stars - self._predicted(users, books)
+        users = draw_vectors(self.user_side, books, (latent - books[self.book, -1], noise), prior_users, rng)
+        mean = self._predicted(users, books)
+        error = latent - mean
         squares = np.asarray(np.bincount(self.book, error.astype(np.float64) ** 2, self.n_books), np.float64)
         book_noise, level = draw_noise(squares, self.n_ratings, float(state.level), rng)
         prior_users = draw_prior(users - taken, self.scatter, rng)
@@ -155,14 +158,15 @@ class Chain:
         y = self.shelves.draw(white, rng) @ prior_users.root.T  # [columns, f]
         priors, kept = (prior_users, prior_books), (state.kept, state.n_kept)
         drawn = State(users, books, *priors, book_noise, np.array(level), y, *kept)
-        return self._kept(drawn, epoch), self._scores(error)
+        return self._kept(drawn, epoch), self._scores(mean, noise)
 
     def _predicted(self, users: Stars, books: Stars) -> Stars:
         dot = np.einsum("mf,mf->m", users[self.owner, :-1], books[self.book, :-1])
         return np.asarray(dot + users[self.owner, -1] + books[self.book, -1])
 
-    def _scores(self, error: Stars) -> Scores:
-        mse, mae = float(np.mean(np.square(error))) * self.scale**2, float(np.mean(np.abs(error))) * self.scale
+    def _scores(self, mean: Stars, noise: Stars) -> Scores:
+        error = self.steps.moments(mean, np.sqrt(noise))[0] - self.stars
+        mse, mae = float(np.mean(np.square(error))), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)
 
     def _kept(self, state: State, epoch: int) -> State:
@@ -176,12 +180,11 @@ class Chain:
         return state._replace(kept=kept, n_kept=np.array(n + 1))
 
     def sample(self, state: State) -> Kept:
-        """The book side of a state, in stars: phi = R^T (v, 1), mu = center + c + (v, 1) . m_P, y = R^-1 Y; R R^T = Sigma_P."""
+        """The book side of a state: phi = R^T (v, 1), mu = c + (v, 1) . m_P, y = R^-1 Y, where R R^T = Sigma_P."""
         mean, root = state.prior_users
         known = np.append(state.books[:, :-1], np.ones((self.n_books, 1)), axis=1)  # (v, 1) [n_books, f]
         y = np.append(np.linalg.solve(root, state.shelves.T).T, np.zeros((1, len(root))), axis=0)  # [columns + 1, f]
-        mu = self.center + self.scale * (state.books[:, -1] + known @ mean)
-        return Kept(self.scale * known @ root, mu, self.scale**2 * state.noise, y)
+        return Kept(known @ root, state.books[:, -1] + known @ mean, state.noise, y)
 
     def validate(self, state: State) -> Scores | None:
         return self.score(state.kept, int(state.n_kept))

@@ -1,12 +1,16 @@
-"""What samples of the book side say of readers: per sample a Bayesian linear regression, then the mean of samples. NumPy only.
+"""What samples of the book side say of readers: Bayesian ordered probit regression in each, then their mean. NumPy only.
 
 In one sample a reader's weights are w ~ N(h, I), with h = |N|^-1/2 sum over b in N of y_b and rated books' phi [n, f], means mu
-and noise s^2:
+and noise s^2. Stars are steps of a latent z_i ~ N(mu_i + phi_i . w, s_i^2) (`ordinal`). With latent stars in hand it is linear:
 
-    V = (I + Phi^T diag(s^-2) Phi)^-1        g = Phi^T diag(s^-2) (r - mu)
-    stars of x     mu_x + phi_x . V (g + h)                     variance of a new rating   s_x^2 + phi_x . V phi_x
-    of which       phi_x . V h by the shelves, and phi_x . V phi_i (r_i - mu_i) / s_i^2 because of i
-    r_x left out   r_x - e_x / (1 - phi_x . V phi_x / s_x^2)    with e_x what the reader's stars of x are above what is said
+    V = (I + Phi^T diag(s^-2) Phi)^-1 = I - Phi^T (Phi Phi^T + diag(s^2))^-1 Phi        g = Phi^T diag(s^-2) (z - mu)
+    latent stars of x    m_x = mu_x + phi_x . V (g + h)            their variance     s_x^2 + phi_x . V phi_x
+    of which             phi_x . V h by the shelves, and phi_x . V phi_i (z_i - mu_i) / s_i^2 because of i
+    x left out           z_x - e_x / l_x, variance s_x^2 / l_x, with e_x = z_x - m_x and l_x = 1 - phi_x . V phi_x / s_x^2
+
+and z_i = E[z_i | m_i, s_i, r_i] is what both agree on (mean-field variational; Girolami & Rogers 2006): a few turns from the
+last sample's, with rated books alone as N, so that no unrated book's state moves them. Latent means and variances are
+averaged over samples, and E[r], Var[r] are those of that normal's steps.
 
 What is asked is what a reader would give x once they have read it, so x is always among N as a read book, whatever its state:
 h_x takes the others of N and x. Every training rating was of such a book, and held-out ratings are.
@@ -23,10 +27,14 @@ import numpy as np
 from shelfaware.arrays import Floats, Indices, Positions
 from shelfaware.data.interactions import READ
 from shelfaware.models.gp_posterior import chunks
+from shelfaware.models.ordinal import Steps
 from shelfaware.models.readers import Readers
 
 PAIR_CELLS = 1_000_000
 """Numbers in the largest array of some pairs."""
+
+FIRST_TURNS, TURNS = 8, 1
+"""Of latent stars and weights, in the first sample and in each later one, which starts from the last one's latent stars."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,45 +51,99 @@ class Table:
     row: Indices
 
 
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The samples and the steps between which the stars lie."""
+
+    tables: list[Table]
+    steps: Steps
+
+    @property
+    def features(self) -> int:
+        return self.tables[0].phi.shape[1]
+
+    @property
+    def n_books(self) -> int:
+        return len(self.tables[0].mu)
+
+    def tastes(self, readers: Readers) -> Iterator[tuple[Table, Places, Taste]]:
+        """What each sample makes of some readers of like history."""
+        places, latent = Places.of(readers, self.steps), None
+        for table in self.tables:
+            known = taste(table, readers, places, latent)
+            latent = known.latent
+            yield table, places, known
+
+
 class Places(NamedTuple):
-    """Rated rows of a chunk of readers, padded: the row's book (0 where empty), stars, and whether there is one [b, n]."""
+    """Rated rows of a chunk of readers, padded, all [b, n]: book (0 where empty), whether there is one, cuts around z."""
 
     book: Positions
-    stars: Floats
     there: Floats
+    low: Floats
+    high: Floats
 
     @classmethod
-    def of(cls, readers: Readers) -> Places:
+    def of(cls, readers: Readers, steps: Steps) -> Places:
         rated = readers.rated
         owner = readers.owner[rated]
         place = np.arange(len(owner)) - (np.cumsum(readers.n_ratings) - readers.n_ratings)[owner]
         shape = (len(readers), int(readers.n_ratings.max(initial=0)))
-        places = cls(np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape))
-        places.book[owner, place], places.stars[owner, place] = readers.book_index[rated], readers.stars[rated]
-        places.there[owner, place] = 1.0
+        places = cls(np.zeros(shape, np.int64), np.zeros(shape), np.full(shape, -np.inf), np.full(shape, np.inf))
+        places.book[owner, place], places.there[owner, place] = readers.book_index[rated], 1.0
+        places.low[owner, place], places.high[owner, place] = steps.bounds(steps.step_of(readers.stars[rated]))
         return places
 
 
 class Taste(NamedTuple):
-    """Of each reader [b, ...]: V [f, f], g [f], what each rated place adds to g [n, f], sum over N of y_b [f], |N|."""
+    """Of each reader [b, ...]: V [f, f], g [f], what each rated place adds to g [n, f], sum over N of y_b [f], |N|, z [n]."""
 
     spread: Floats
     told: Floats
     parts: Floats
     shelves: Floats
     n: Floats
+    latent: Floats
+
+    @property
+    def prior(self) -> Floats:
+        """h [b, f]."""
+        return np.asarray(self.shelves / np.sqrt(np.maximum(self.n, 1))[:, None])
 
 
-def taste(table: Table, readers: Readers, places: Places) -> Taste:
+def taste(table: Table, readers: Readers, places: Places, latent: Floats | None) -> Taste:
+    """`latent` are the latent stars to start from [b, n]: another sample's, or None."""
     phi = table.phi[places.book] * places.there[..., None]  # [b, n, f]
-    noise = table.noise[places.book]  # [b, n]
-    parts = phi * ((places.stars - table.mu[places.book]) / noise)[..., None]  # [b, n, f]
-    precision = np.swapaxes(phi / noise[..., None], 1, 2) @ phi + np.eye(phi.shape[2])  # [b, f, f]
-    spread = np.asarray(np.linalg.inv(precision), np.float64)
+    noise, mu = table.noise[places.book], table.mu[places.book]  # [b, n]
+    own = table.y[table.row[places.book, READ]] * places.there[..., None]  # [b, n, f]
+    prior = own.sum(axis=1) / np.sqrt(np.maximum(readers.n_ratings, 1))[:, None]  # [b, f]
+    spread = _spread(phi, noise)
+    deviation, bounds = np.sqrt(noise), (places.low, places.high)
+    z = Steps.latent(mu, deviation, bounds) if latent is None else latent
+    for _ in range(FIRST_TURNS if latent is None else TURNS):
+        told = _times(np.swapaxes(phi, 1, 2), (z - mu) / noise)  # g [b, f]
+        z = Steps.latent(mu + _times(phi, _times(spread, told + prior)), deviation, bounds)
+    parts = phi * ((z - mu) / noise)[..., None]  # [b, n, f]
     n = np.diff(readers.indptr)
     taken = np.zeros((len(readers), phi.shape[2]))
     taken[n > 0] = _sums(table.y[table.row[readers.book_index, readers.shelf]], readers.indptr[:-1][n > 0])
-    return Taste(spread, parts.sum(axis=1), parts, taken, n.astype(np.float64))
+    return Taste(spread, parts.sum(axis=1), parts, taken, n.astype(np.float64), z)
+
+
+def _spread(phi: Floats, noise: Floats) -> Floats:
+    """V [b, f, f], by the smaller of its two systems."""
+    n, f = phi.shape[1:]
+    turned = np.swapaxes(phi, 1, 2)  # [b, f, n]
+    if n > f:
+        return np.asarray(np.linalg.inv((turned / noise[:, None, :]) @ phi + np.eye(f)), np.float64)
+    matrix = phi @ turned  # [b, n, n]
+    matrix[:, np.arange(n), np.arange(n)] += noise
+    return np.asarray(np.eye(f) - turned @ (np.linalg.inv(matrix) @ phi), np.float64)
+
+
+def _times(matrices: Floats, vectors: Floats) -> Floats:
+    """[b, i, j] times [b, j] -> [b, i]."""
+    return np.asarray(np.matmul(matrices, vectors[..., None])[..., 0])
 
 
 def _sums(rows: Floats, starts: Positions) -> Floats:
@@ -109,89 +171,102 @@ class Pairs(NamedTuple):
         return (slice(first, first + size) for first in range(0, len(self.reader), size))
 
 
+class Mixture:
+    """The mean and the variance of a mixture of normals, one a sample, added one by one; any shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.n, self.first, self.second = 0, np.zeros(shape), np.zeros(shape)
+
+    def add(self, mean: Floats, variance: Floats) -> None:
+        self.n += 1
+        self.first += mean
+        self.second += mean**2 + variance
+
+    @property
+    def moments(self) -> tuple[Floats, Floats]:
+        """Mean and deviation."""
+        mean = self.first / self.n
+        return mean, np.sqrt(np.maximum(self.second / self.n - mean**2, 0.0))
+
+
 def said(table: Table, known: Taste, pairs: Pairs) -> tuple[Floats, Floats, Floats]:
-    """Of pairs [p]: V phi_x [p, f], what the shelves add [p], and the variance of a new rating [p]."""
+    """Of pairs [p]: V phi_x [p, f], what the shelves add [p], and the variance of the latent stars [p]."""
     reader, book, state = pairs
     had = state >= 0
     total = known.shelves[reader] + table.y[table.row[book, READ]]  # [p, f]
     total[had] -= table.y[table.row[book[had], state[had]]]
     mean = total / np.sqrt(known.n[reader] + ~had)[:, None]  # h_x [p, f]
     phi = table.phi[book]  # [p, f]
-    seen = np.matmul(known.spread[reader], phi[:, :, None])[..., 0]  # V phi_x [p, f]
-    variance = table.noise[book] + np.einsum("pf,pf->p", phi, seen)
-    return seen, np.einsum("pf,pf->p", seen, mean), variance
+    seen = _times(known.spread[reader], phi)  # V phi_x [p, f]
+    return seen, np.einsum("pf,pf->p", seen, mean), table.noise[book] + np.einsum("pf,pf->p", phi, seen)
 
 
-def forecast(tables: list[Table], readers: Readers, pairs: Pairs) -> tuple[Floats, Floats]:
-    """Mean and variance of a new rating of each pair [p]: means over samples, and the variance of the samples' means."""
-    places, f = Places.of(readers), tables[0].phi.shape[1]
-    first, second = np.zeros(len(pairs.book)), np.zeros(len(pairs.book))
-    variances = np.zeros(len(pairs.book))
-    for table in tables:
-        known = taste(table, readers, places)
-        for part in pairs.parts(f):
-            some = Pairs(*(array[part] for array in pairs))
-            seen, shelves, variance = said(table, known, some)
-            above = shelves + np.einsum("pf,pf->p", seen, known.told[some.reader])
-            stars = table.mu[some.book] + above
-            first[part] += stars
-            second[part] += stars**2
-            variances[part] += variance
-    n = len(tables)
-    return first / n, variances / n + np.maximum(second / n - (first / n) ** 2, 0.0)
+def latent_stars(posterior: Posterior, readers: Readers, pairs: Pairs) -> tuple[Floats, Floats]:
+    """Mean and deviation of the latent stars of each pair [p], for some readers of like history."""
+    parts = list(pairs.parts(posterior.features))
+    some = [Pairs(*(array[part] for array in pairs)) for part in parts]
+    mixtures = [Mixture(one.book.shape) for one in some]
+    for table, _, known in posterior.tastes(readers):
+        for one, mixture in zip(some, mixtures, strict=True):
+            seen, shelves, variance = said(table, known, one)
+            mixture.add(table.mu[one.book] + shelves + np.einsum("pf,pf->p", seen, known.told[one.reader]), variance)
+    mean, deviation = (np.concatenate([m.moments[i] for m in mixtures]) if mixtures else np.empty(0) for i in (0, 1))
+    return mean, deviation
 
 
-def expect(tables: list[Table], readers: Readers) -> Floats:
+def expect(posterior: Posterior, readers: Readers) -> Floats:
     """Stars of every book that a reader does not have [n_readers, n_books]."""
-    stars, f = np.zeros((len(readers), len(tables[0].mu))), tables[0].phi.shape[1]
-    chunked = [(which, readers.take(which)) for which in chunks(readers, f**2)]
-    parts = [(which, some, Places.of(some)) for which, some in chunked]
-    for table in tables:
-        own = (table.phi[:, :, None] * table.y[table.row[:, READ], None, :]).reshape(-1, f * f)  # [n_books, f^2]
-        for which, some, places in parts:
-            stars[which] += _dense(table, taste(table, some, places), own)
-    return stars / len(tables)
+    stars = np.zeros((len(readers), posterior.n_books))
+    size = max(PAIR_CELLS // (posterior.n_books * posterior.features), 1)
+    for alike in chunks(readers, posterior.features**2):
+        for first in range(0, len(alike), size):
+            which = alike[first : first + size]
+            mixture = Mixture((len(which), posterior.n_books))
+            for table, _, known in posterior.tastes(readers.take(which)):
+                mixture.add(*_dense(table, known))
+            stars[which] = posterior.steps.moments(*mixture.moments)[0]
+    return stars
 
 
-def _dense(table: Table, known: Taste, own: Floats) -> Floats:
-    """As `said` and `told` for all books at once; x itself speaks by phi_x . V y_x, `own` being phi_x y_x^T [n_books, f^2]."""
-    f, share = table.phi.shape[1], 1 / np.sqrt(known.n + 1)[:, None]
-    weights = np.matmul(known.spread, (known.told + share * known.shelves)[:, :, None])[..., 0]  # [b, f]
-    return np.asarray(table.mu + weights @ table.phi.T + share * (known.spread.reshape(-1, f * f) @ own.T))
+def _dense(table: Table, known: Taste) -> tuple[Floats, Floats]:
+    """As `said` and `told`, of all books [b, n_books]: latent means and their variances."""
+    share = 1 / np.sqrt(known.n + 1)[:, None]  # [b, 1]
+    seen = table.phi @ known.spread  # V phi_x of each book x [b, n_books, f]
+    own = np.einsum("bxf,xf->bx", seen, table.y[table.row[:, READ]])  # [b, n_books]
+    mean = table.mu + _times(seen, known.told + share * known.shelves) + share * own  # [b, n_books]
+    return mean, table.noise + np.einsum("bxf,xf->bx", seen, table.phi)
 
 
-def left_out(tables: list[Table], readers: Readers) -> Floats:
-    """The stars said of each rated row, its own stars left out [rated rows]."""
+def left_out(posterior: Posterior, readers: Readers) -> Floats:
+    """The stars said of each rated row, its own left out [rated rows]; the other latent stars stay as they were with it."""
     stars, first = np.zeros(int(readers.rated.sum())), np.cumsum(readers.n_ratings) - readers.n_ratings
-    for which in chunks(readers, tables[0].phi.shape[1]):
+    for which in chunks(readers, posterior.features):
         some = readers.take(which)
-        places = Places.of(some)
-        reader, place = np.nonzero(places.there)
-        row = first[which[reader]] + place
-        for table in tables:
-            stars[row] += _without_own(table, taste(table, some, places), places)[reader, place]
-    return stars / len(tables)
+        reader, place = np.nonzero(Places.of(some, posterior.steps).there)
+        mixture = Mixture(reader.shape)
+        for table, places, known in posterior.tastes(some):
+            mixture.add(*(part[reader, place] for part in _without_own(table, known, places)))
+        stars[first[which[reader]] + place] = posterior.steps.moments(*mixture.moments)[0]
+    return stars
 
 
-def _without_own(table: Table, known: Taste, places: Places) -> Floats:
-    """As `left_out`, by place [b, n]. A rated book is on the shelves, so h is the same for all of them."""
-    phi = table.phi[places.book]  # [b, n, f]
-    mean = known.told + known.shelves / np.sqrt(np.maximum(known.n, 1))[:, None]  # [b, f]
+def _without_own(table: Table, known: Taste, places: Places) -> tuple[Floats, Floats]:
+    """As `left_out`, by place [b, n]: latent means and their variances. A rated book is on the shelves, so h is that of all."""
+    phi, noise = table.phi[places.book], table.noise[places.book]  # [b, n, f], [b, n]
     seen = phi @ known.spread  # [b, n, f]
-    error = places.stars - table.mu[places.book] - np.matmul(seen, mean[:, :, None])[..., 0]
-    leverage = np.einsum("bnf,bnf->bn", phi, seen) / table.noise[places.book]
-    return np.asarray(places.stars - error / (1 - leverage * places.there))
+    error = known.latent - table.mu[places.book] - _times(seen, known.told + known.prior)  # [b, n]
+    left = 1 - np.einsum("bnf,bnf->bn", phi, seen) / noise * places.there  # [b, n]
+    return known.latent - error / left, noise / left
 
 
-def explain(tables: list[Table], reader: Readers, book: Positions) -> tuple[Floats, Floats, Floats]:
-    """For one reader, of each book [n]: mu, what the shelves add, and what each of m rated books adds [n, m]."""
-    places, pairs = Places.of(reader), Pairs.of(reader, np.zeros(len(book), np.int64), book, len(tables[0].mu))
-    base, shelves, shares = np.zeros(len(book)), np.zeros(len(book)), np.zeros((len(book), places.book.shape[1]))
-    for table in tables:
-        known = taste(table, reader, places)
+def explain(posterior: Posterior, reader: Readers, book: Positions) -> tuple[Floats, Floats, Floats]:
+    """For one reader, of each book [n]: latent mu, what the shelves add to it, and what each of m rated books adds [n, m]."""
+    pairs = Pairs.of(reader, np.zeros(len(book), np.int64), book, posterior.n_books)
+    base, shelves, shares = np.zeros(len(book)), np.zeros(len(book)), np.zeros((len(book), int(reader.rated.sum())))
+    for table, _, known in posterior.tastes(reader):
         seen, from_shelves, _ = said(table, known, pairs)
         base += table.mu[book]
         shelves += from_shelves
         shares += seen @ known.parts[0].T
-    n = len(tables)
+    n = len(posterior.tables)
     return base / n, shelves / n, shares / n

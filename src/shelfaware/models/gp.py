@@ -9,9 +9,10 @@ import numpy as np
 
 from shelfaware.arrays import AnyArray, Floats, Positions
 from shelfaware.data.interactions import Interactions
+from shelfaware.data.splits import split
 from shelfaware.errors import DataError
 from shelfaware.models.base import Explanation, Forecast, RatingModel
-from shelfaware.models.baselines import shrunken_means
+from shelfaware.models.baselines import Bias, shrunken_means
 from shelfaware.models.gp_posterior import (
     CELLS,
     Posterior,
@@ -25,12 +26,18 @@ from shelfaware.models.gp_posterior import (
     shares,
     shelf_terms,
 )
+from shelfaware.models.ordinal import Steps
 from shelfaware.models.readers import Readers
 from shelfaware.training.history import Scores
 from shelfaware.training.loop import Run, train
 
 PRIOR_COUNT = 10.0
 """Ratings of the general mean that stand before a book's own when its mean is first guessed."""
+
+ENOUGH = 50
+"""Ratings a book, on average, from which on a point estimate of its vector is trusted without being checked."""
+
+TRUSTS = (0.0, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,13 +48,15 @@ class GP(RatingModel):
 
         K = Q_O Q_O^T + a^2 11^T + diag(s^2)        alpha = K^-1 (r - mu_O - prior_O)
         stars of j      mu_j + prior_j + k_j . alpha                      k_j = Q_O q_j + a^2
-        variance        q_j . q_j + a^2 + s_j^2 - k_j . K^-1 k_j
+        variance        q_j . q_j + a^2 + s_j^2 - k_j . K^-1 k_j, of a normal that is then rounded to a step of the scale:
+                        the deviation is that of the steps (`ordinal`), smaller where nearly all of it is 5 stars
         because of i    k_j[i] alpha_i
 
     prior is SVD++'s sum over the books that the reader has taken up, rated or not (`gp_posterior.shelf_terms`): which books
     somebody rates says something of how they rate.
     Book tables learn by the left-out likelihood of every rating (`gp_network`); users are no parameters, so a stranger is
-    as good as a known user.
+    as good as a known user. Where books have few ratings a point estimate of q learns noise: there the table is moved toward
+    that of `bias` as far as a held-out tenth says (`toward_bias`), and then fitted on everything.
 
     factors            width of q
     shelves            whether shelf states without stars are used; None: where the data has them
@@ -77,6 +86,30 @@ class GP(RatingModel):
     patience: int | None = None
 
     def _fit(self, train_data: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
+        trust = self._trust(train_data)
+        arrays = self._learned(train_data, validation, run)
+        return arrays if trust == 1 else toward_bias(arrays, Bias().fit_stars(train_data), trust)
+
+    def _trust(self, train_data: Interactions) -> float:
+        """How much of what is learned to keep where books have few ratings (`ENOUGH`): what is best for a held-out tenth.
+
+        Nothing unless it beats `bias` there by more than the standard error of the difference (Breiman et al. 1984, 3.4.3).
+        """
+        rated = train_data.ratings()
+        if rated.n_ratings >= ENOUGH * np.count_nonzero(rated.book_ratings()):
+            return 1.0
+        part, held = split(train_data, "random:0.1", seed=self.seed)
+        held, bias = held.ratings(), Bias().fit_stars(part)
+        if held.n_ratings < 2 or not (Readers.of(part).n_ratings > 1).any():
+            return 0.0
+        arrays = self._learned(part, None, Run())
+        errors = [self._errors(toward_bias(arrays, bias, trust), Readers.of(part), held) ** 2 for trust in TRUSTS]  # [n] each
+        gains = errors[0] - np.array(errors)  # [trusts, n]
+        best = int(gains.mean(axis=1).argmax())
+        return TRUSTS[best] if gains[best].mean() > gains[best].std() / np.sqrt(held.n_ratings) else 0.0
+
+    def _learned(self, train_data: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
+        """The fitted table as it is."""
         from shelfaware.models.gp_learner import GPLearner
 
         readers = Readers.of(train_data)
@@ -109,11 +142,14 @@ class GP(RatingModel):
     ) -> Scores | None:
         if validation is None or not validation.n_ratings:
             return None
-        pairs = validation.ratings()
-        stars = _forecast(_table(arrays), readers, pairs.user_index.astype(np.int64), pairs.book_index.astype(np.int64)).stars
-        error = self.scale.clip(stars) - pairs.stars
+        error = self._errors(arrays, readers, validation.ratings())
         mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)
+
+    def _errors(self, arrays: dict[str, AnyArray], readers: Readers, held: Interactions) -> Floats:
+        """Clipped stars minus those that were given [n]."""
+        pairs = held.user_index.astype(np.int64), held.book_index.astype(np.int64)
+        return np.asarray(self.scale.clip(_forecast(_table(arrays), readers, *pairs)[0]) - held.stars, np.float64)
 
     @property
     def uses_shelves(self) -> bool:
@@ -133,7 +169,12 @@ class GP(RatingModel):
         return stars
 
     def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
-        return _forecast(self._table, readers, reader, book_index)
+        stars, variance = _forecast(self._table, readers, reader, book_index)
+        return Forecast(stars, self._of_steps(stars, variance))
+
+    def _of_steps(self, stars: Floats, variance: Floats) -> Floats:
+        """The deviation of what is given: N(stars, variance) rounded to a step of the scale [n]."""
+        return np.asarray(np.sqrt(Steps.rounding(self.scale).moments(stars, np.sqrt(variance))[1]))
 
     def _left_out(self, readers: Readers) -> Floats:
         return left_out_stars(self._table, readers)
@@ -142,10 +183,26 @@ class GP(RatingModel):
         table, nobody_else = self._table, np.zeros(len(book_index), np.int64)
         parts, variance = shares(table, reader, posterior(table, reader), (nobody_else, book_index))  # [n, m]
         shelves = shelf_terms(table, reader, nobody_else, book_index).prior  # [n]
-        return Explanation(table.mu[book_index], shelves, reader.book_index[reader.rated], parts, np.sqrt(variance))
+        base, books = table.mu[book_index], reader.book_index[reader.rated]
+        return Explanation(base, shelves, books, parts, self._of_steps(base + shelves + parts.sum(axis=1), variance))
 
     def _vectors(self) -> Floats:
         return self._table.phi[:, :-1]
+
+
+def toward_bias(arrays: dict[str, AnyArray], bias: Bias, trust: float) -> dict[str, AnyArray]:
+    """A table between that of `bias` (trust 0), with q = y = z = 0 and its decay of users as s^2 / a^2, and `arrays` (trust 1).
+
+    mu lies between on a straight line, a and s on one of logarithms; q, y and z shrink by sqrt(trust), so that the covariance
+    of two books shrinks by trust.
+    """
+    means = bias.arrays["center"][0] + bias.arrays["bias"]
+    noise = np.exp(np.log(arrays["noise"]).mean())
+    from_bias = {"user_deviation": noise / np.sqrt(max(bias.user_decay, 1e-6)), "noise": noise}
+    between = {name: arrays[name] ** trust * start ** (1 - trust) for name, start in from_bias.items()}
+    shrunken = {name: np.sqrt(trust) * arrays[name] for name in ("book_vectors", "shelf_vectors")}
+    mixed = {**between, **shrunken, "book_means": trust * arrays["book_means"] + (1 - trust) * means}
+    return {**arrays, **{name: array.astype(np.float32) for name, array in mixed.items()}}
 
 
 def _table(arrays: dict[str, AnyArray]) -> Table:
@@ -159,12 +216,12 @@ def _table(arrays: dict[str, AnyArray]) -> Table:
     )
 
 
-def _forecast(table: Table, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
-    """Stars and deviations of pairs, chunk by chunk of like readers."""
+def _forecast(table: Table, readers: Readers, reader: Positions, book_index: Positions) -> tuple[Floats, Floats]:
+    """Stars of pairs and their variance before rounding, chunk by chunk of like readers."""
     stars, variance = np.empty(len(reader)), np.empty(len(reader))
     for rows, some, who, book in pairs_by_chunk(readers, (reader, book_index), table.phi.shape[1]):
         stars[rows], variance[rows] = _pairs(table, some, posterior(table, some), who, book)
-    return Forecast(stars, np.sqrt(variance))
+    return stars, variance
 
 
 def _pairs(
