@@ -30,9 +30,11 @@ class BPMF(RatingModel):
     """gp with its books uncertain and its stars as steps: nothing is fitted, all is drawn from its posterior, `samples` times.
 
         z_ui = p_u . v_i + b_u + c_i + N(0, s_i^2)        r_ui = value_k where cut_k-1 < z_ui <= cut_k
-        (p_u, b_u) ~ N(m_P + |N|^-1/2 sum over b in N of Y_b, Sigma_P)        (v_i, c_i) ~ N(m_V, Sigma_V)
+        (p_u, b_u) ~ N(m_P + |N|^-1/2 sum over b in N of Y_b, Sigma_P)
+        (v_i, c_i) ~ N(m_V + |A|^-1/2 sum over a in A of X_a, Sigma_V)
 
-    N are the books that a user has taken up, rated or not, each with a Y for read and one for to-read. The cuts are those
+    N are the books that a user has taken up, rated or not, each with a Y for read and one for to-read; A are the authors,
+    series, genres and decade of a book, so that a book that nobody rated has a vector and a mean too. The cuts are those
     between which a standard normal falls as often as each star value was given (`ordinal`). A Gibbs sweep draws all of it,
     latent stars, priors and noise too (`bpmf_chain`), so there is no decay to choose. Only the book side of a sample is kept:
     given it and latent stars a reader's weights are Gaussian in closed form (`bpmf_posterior`), for a stranger as for a known
@@ -64,8 +66,8 @@ class BPMF(RatingModel):
         steps = Steps.of_counts(self.scale, counts)
         watch = _Watch(readers, validation, self, steps)
         samples = min(self.samples, max(MOST_NUMBERS // (n_books * (self.factors + 3)), 1))
-        chain = Chain(readers, n_books, self.factors, self.epochs, samples, self.seed, steps, watch.scores)
-        watch.row = chain.shelves.row
+        chain = Chain(readers, train_data.books, self.factors, self.epochs, samples, self.seed, steps, watch.scores)
+        watch.row = chain.shelf_rows
         identity = f"{self.name} {self.config} {train_data.fingerprint} {validation.fingerprint if validation else None}"
         state, self.history = train(chain, run, identity=identity, patience=None, max_redraws=0)
         return self._named(state.kept, int(state.n_kept), chain)
@@ -76,7 +78,7 @@ class BPMF(RatingModel):
         names = ("book_vectors", "book_means", "noise", "shelf_vectors")
         arrays = {name: array.astype(np.float16) for name, array in zip(names, by_book, strict=True)}
         center = np.array([float(chain.readers.stars[chain.readers.rated].mean())])
-        return {"center": center, "cuts": chain.steps.cuts, "shelf_rows": chain.shelves.row, **arrays}
+        return {"center": center, "cuts": chain.steps.cuts, "shelf_rows": chain.shelf_rows, **arrays}
 
     @property
     def uses_shelves(self) -> bool:

@@ -3,9 +3,10 @@
 With users' vectors P [n_users, f] and books' V [n_books, f], both with their bias last, f = factors + 1:
 
     z_ui = p_u . v_i + b_u + c_i + N(0, s_i^2)             r_ui is the star value between whose cuts z_ui lies (`ordinal`)
-    (p_u, b_u) ~ N(m_P + h_u, Sigma_P)     h_u = |N|^-1/2 sum over b in N of Y_b        (v_i, c_i) ~ N(m_V, Sigma_V)
+    (p_u, b_u) ~ N(m_P + h_u, Sigma_P)     h_u = |N|^-1/2 sum over b in N of Y_b
+    (v_i, c_i) ~ N(m_V + k_i, Sigma_V)     k_i likewise of X, over the authors, series, genres and decade of book i
 
-A sweep draws z, V, P, s^2, the two priors (normal-inverse-Wishart), Y and its precision, each given the rest.
+A sweep draws z, V, P, s^2, the two priors (normal-inverse-Wishart), Y, X and their precisions, each given the rest.
 """
 
 from __future__ import annotations
@@ -16,18 +17,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shelfaware.arrays import AnyArray, Floats, Indices, Stars
+from shelfaware.arrays import AnyArray, Floats, Stars
+from shelfaware.data.books import Books
+from shelfaware.models.bpmf_features import Features, of_books, of_shelves
 from shelfaware.models.gibbs import Prior, Side, draw_noise, draw_prior, draw_vectors
 from shelfaware.models.ordinal import Steps, draw_latent
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
 from shelfaware.training.history import Scores
-
-MOST_SHELF_COLUMNS = 1000
-"""(book, state) pairs whose Y is learned, those with most readers: all are drawn together, from a table of pairs x pairs."""
-
-SHELF_PRECISIONS = np.geomspace(0.5, 8000.0, 41)
-"""Of the entries of Y, whitened: the largest is next to no Y at all."""
 
 SCATTER = 0.1, 0.2
 """Of a vector's entries and of a bias, in the prior of Sigma_P and Sigma_V."""
@@ -55,47 +52,9 @@ class State(NamedTuple):
     noise: Floats  # [n_books]
     level: Floats  # s^2 []
     shelves: Floats  # Y [columns, f]
+    features: Floats  # X [columns of books, f]
     kept: Kept
     n_kept: AnyArray  # []
-
-
-class Shelves:
-    """Which of the `columns` (book, state) each user has, each worth |N|^-1/2: `matrix` F [n_users, columns].
-
-    row [n_books, 2]   the column of each book and state; `n` where Y is 0
-    """
-
-    def __init__(self, readers: Readers, n_books: int) -> None:
-        from scipy.sparse import csr_array
-
-        count = np.diff(readers.indptr)
-        column = 2 * readers.book_index.astype(np.int64) + readers.shelf
-        worth = 1 / np.sqrt(count[readers.owner])
-        n_readers = np.bincount(column, minlength=2 * n_books)
-        most = np.argsort(-n_readers, kind="stable")[:MOST_SHELF_COLUMNS]
-        columns = np.sort(most[n_readers[most] > 0])
-        self.n = len(columns)
-        all_columns = csr_array((worth, column, readers.indptr), shape=(len(readers), 2 * n_books))
-        self.matrix = all_columns.tocsc()[:, columns].tocsr()
-        row = np.full(2 * n_books, self.n, np.int32)
-        row[columns] = np.arange(self.n)
-        self.row: Indices = row.reshape(n_books, 2)
-        self.values, self.basis = np.linalg.eigh((self.matrix.T @ self.matrix).toarray())
-        self.values = np.maximum(self.values, 0.0)
-
-    def draw(self, white: AnyArray, rng: np.random.Generator) -> Floats:
-        """Y [columns, f] given P, both whitened, from the regression P - m_P = h + N(0, I), Y ~ N(0, 1 / precision).
-
-        The precision is drawn first, from SHELF_PRECISIONS, Y integrated out. With F^T F = B diag(g) B^T and x = B^T F^T P,
-        log p(P | precision) = 1/2 sum over entries of x^2 / (g + precision) - log(1 + g / precision), but for a constant.
-        """
-        x = self.basis.T @ (self.matrix.T @ white)  # [columns, f]
-        squares, g = (x**2).sum(axis=1), self.values
-        each = [squares / (g + t) - x.shape[1] * np.log1p(g / t) for t in SHELF_PRECISIONS]
-        likelihood = 0.5 * np.array([part.sum() for part in each])
-        weight = np.exp(likelihood - likelihood.max())
-        left = g + rng.choice(SHELF_PRECISIONS, p=weight / weight.sum())  # [columns]
-        return np.asarray(self.basis @ (x / left[:, None] + rng.standard_normal(x.shape) / np.sqrt(left)[:, None]))
 
 
 @dataclass
@@ -103,7 +62,7 @@ class Chain:
     """What the loop runs. `keep` are the epochs (from 0) that are kept; `score` judges the newest sample on validation."""
 
     readers: Readers
-    n_books: int
+    catalogue: Books
     factors: int
     epochs: int
     samples: int
@@ -112,7 +71,7 @@ class Chain:
     score: Callable[[Kept, int], Scores | None]
 
     def __post_init__(self) -> None:
-        rated = self.readers.ratings()
+        rated, self.n_books = self.readers.ratings(), len(self.catalogue)
         self.owner, self.book = rated.owner, rated.book_index.astype(np.int64)
         self.stars = rated.stars
         low, high = self.steps.bounds(self.steps.step_of(rated.stars))
@@ -121,7 +80,8 @@ class Chain:
         f, n_users = self.factors + 1, len(self.readers)
         self.user_side = Side.of(self.owner, n_users, (self.book, self.n_books), f)
         self.book_side = Side.of(self.book, self.n_books, (self.owner, n_users), f)
-        self.shelves = Shelves(self.readers, self.n_books)
+        self.shelves, self.shelf_rows = of_shelves(self.readers, self.n_books)
+        self.features = of_books(self.catalogue)
         self.scatter = np.append(np.full(self.factors, SCATTER[0]), SCATTER[1])
         first = min(self.epochs // 4, self.epochs - 1)
         self.keep = np.unique(np.linspace(first, self.epochs - 1, max(self.samples, 1) + 1)[1:].astype(np.int64))
@@ -134,30 +94,32 @@ class Chain:
         prior = Prior(np.zeros(f), np.diag(np.append(np.full(self.factors, 0.3), 0.4)))
         shapes = ((self.n_books, f), (self.n_books,), (self.n_books,), (self.shelves.n + 1, f))
         room = Kept(*(np.zeros((len(self.keep), *shape), np.float32) for shape in shapes))
-        level, no_shelves = np.array(0.6), np.zeros((self.shelves.n, f))
+        no_shelves, no_features = (np.zeros((features.n, f)) for features in (self.shelves, self.features))
         noise = np.full(self.n_books, 0.6)
-        return State(users, books, prior, prior, noise, level, no_shelves, room, np.array(0))
+        return State(users, books, prior, prior, noise, np.array(0.6), no_shelves, no_features, room, np.array(0))
 
     def train_epoch(self, state: State, epoch: int, rate: float) -> tuple[State, Scores]:
         """One sweep. The scores are of the draw itself, noisier than the mean of many."""
         rng = generator(self.seed, "sweep", epoch)
         noise = state.noise[self.book].astype(np.float32)  # [m]
-        taken = self.shelves.matrix @ state.shelves  # h [n_users, f]
+        taken, known = self.shelves.means(state.shelves), self.features.means(state.features)  # h [n_users, f], k [n_books, f]
         latent = draw_latent(self._predicted(state.users, state.books), np.sqrt(noise), self.bounds, rng)  # z [m]
         told = latent - state.users[self.owner, -1]
-        books = draw_vectors(self.book_side, state.users, (told, noise), state.prior_books, rng)
-        prior_users = Prior(state.prior_users.mean + taken, state.prior_users.root)
+        prior_users, prior_books = (
+            Prior(prior.mean + shift, prior.root) for prior, shift in ((state.prior_users, taken), (state.prior_books, known))
+        )
+        books = draw_vectors(self.book_side, state.users, (told, noise), prior_books, rng)
         users = draw_vectors(self.user_side, books, (latent - books[self.book, -1], noise), prior_users, rng)
         mean = self._predicted(users, books)
         error = latent - mean
         squares = np.asarray(np.bincount(self.book, error.astype(np.float64) ** 2, self.n_books), np.float64)
         book_noise, level = draw_noise(squares, self.n_ratings, float(state.level), rng)
         prior_users = draw_prior(users - taken, self.scatter, rng)
-        prior_books = draw_prior(books, self.scatter, rng)
-        white = np.linalg.solve(prior_users.root, (users - prior_users.mean).T).T  # [n_users, f]
-        y = self.shelves.draw(white, rng) @ prior_users.root.T  # [columns, f]
+        prior_books = draw_prior(books - known, self.scatter, rng)
+        y = _weights(self.shelves, users, prior_users, rng)
+        x = _weights(self.features, books, prior_books, rng)
         priors, kept = (prior_users, prior_books), (state.kept, state.n_kept)
-        drawn = State(users, books, *priors, book_noise, np.array(level), y, *kept)
+        drawn = State(users, books, *priors, book_noise, np.array(level), y, x, *kept)
         return self._kept(drawn, epoch), self._scores(mean, noise)
 
     def _predicted(self, users: Stars, books: Stars) -> Stars:
@@ -165,7 +127,7 @@ class Chain:
         return np.asarray(dot + users[self.owner, -1] + books[self.book, -1])
 
     def _scores(self, mean: Stars, noise: Stars) -> Scores:
-        error = self.steps.moments(mean, np.sqrt(noise))[0] - self.stars
+        error = self.steps.moments(mean.astype(np.float64), np.sqrt(noise).astype(np.float64))[0] - self.stars
         mse, mae = float(np.mean(np.square(error))), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)
 
@@ -192,3 +154,9 @@ class Chain:
     def is_dead(self, state: State) -> bool:
         """A chain has no unit that can die."""
         return False
+
+
+def _weights(features: Features, vectors: Stars, prior: Prior, rng: np.random.Generator) -> Floats:
+    """A draw of Y or X [columns, f], given the vectors [n, f] whose prior it shifts."""
+    white = np.linalg.solve(prior.root, (vectors - prior.mean).T).T  # [n, f]
+    return np.asarray(features.draw(white, rng) @ prior.root.T)

@@ -193,11 +193,15 @@ class GP(RatingModel):
 def toward_bias(arrays: dict[str, AnyArray], bias: Bias, trust: float) -> dict[str, AnyArray]:
     """A table between that of `bias` (trust 0), with q = y = z = 0 and its decay of users as s^2 / a^2, and `arrays` (trust 1).
 
+    s of `bias` is the root mean square of what it leaves out of the ratings of the users that it knows.
     mu lies between on a straight line, a and s on one of logarithms; q, y and z shrink by sqrt(trust), so that the covariance
     of two books shrinks by trust.
     """
     means = bias.arrays["center"][0] + bias.arrays["bias"]
-    noise = np.exp(np.log(arrays["noise"]).mean())
+    known = bias.known_readers
+    left_out = bias.left_out(known)
+    assert left_out is not None
+    noise = np.sqrt(np.mean((known.stars[known.rated] - left_out) ** 2))
     from_bias = {"user_deviation": noise / np.sqrt(max(bias.user_decay, 1e-6)), "noise": noise}
     between = {name: arrays[name] ** trust * start ** (1 - trust) for name, start in from_bias.items()}
     shrunken = {name: np.sqrt(trust) * arrays[name] for name in ("book_vectors", "shelf_vectors")}
