@@ -63,6 +63,7 @@ SPACES: dict[str, Space] = {
         "dropout": Share(0.0, 0.5),
     },
     "bpmf": {"factors": Whole(4, 64), "epochs": Whole(40, 400)},
+    "neighbours": {"neighbours": Whole(20, 2000), "common": Whole(2, 10)},
     "als": {"factors": Whole(2, 128), "epochs": Whole(5, 30), "regularisation": Real(0.3, 30.0)},
     "bias": {"user_decay": Real(0.5, 50.0), "book_decay": Real(0.5, 50.0)},
     "ease": {"regularisation": Real(5.0, 2000.0), "read_weight": Share(0.1, 1.0), "to_read_weight": Share(0.0, 1.0)},

@@ -35,7 +35,7 @@ class Blend(RatingModel):
     name: ClassVar[str] = "blend"
     own_differs: ClassVar[bool] = True
 
-    members: str = "gp:ratings,gp:shelves,bpmf:shelves,als"
+    members: str = "gp,bpmf"
 
     def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
         part, held = split(train, HELD_OUT, seed=self.seed)
