@@ -220,7 +220,7 @@ def test_a_file_its_rows_and_the_book_that_a_row_is(client: TestClient, model: R
     assert brought.status_code == 201
     told = brought.json()
     assert told["outcomes"] == {"rated": 2, "skipped": 1, "unmatched": 1}
-    assert (told["known"], told["books"]) == (2, 3)
+    assert (told["known"], told["books"], told["model_version"]) == (2, 3, model.version)
     assert shelf(client, me) == {ids[0]: (5, "read"), ids[1]: (4, "read")}
     rows = ok(client.get(f"{me}/library", params={"limit": 3}))
     assert [(row["line"], row["outcome"]) for row in rows["rows"]] == [(2, "rated"), (3, "rated"), (4, "skipped")]

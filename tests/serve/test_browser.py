@@ -227,6 +227,24 @@ def test_a_file_that_cannot_be_used_is_told_at_the_form_without_a_reload(desk: V
     desk.hears("more than 10 MiB", "#file-problem")
 
 
+def test_what_a_form_may_not_do_is_told_where_it_was_tried(desk: Visitor, export: bytes) -> None:
+    page = desk.page
+    bring(desk, export)
+    n = page.locator(".card").count()
+    page.evaluate("document.querySelector('.card form[action=\"/shelve\"] [name=book_id]').value = 'nope'")
+    page.locator(".card form[action='/shelve'] button").first.click()
+    desk.hears("No book has the id 'nope' here.")
+    assert (page.url, page.locator(".card").count()) == (desk.address + "/for-you", n)
+    assert page.evaluate("document.activeElement.id") == "told"
+    page.evaluate("document.querySelector('.card .rate [value=\"3\"]').value = '9'")
+    page.locator(".have summary").first.click()
+    page.locator(".card .rate [value='9']").first.check(force=True)
+    page.locator(".card .rate .main").first.click()
+    desk.hears("9 stars are not on the scale 1 to 5.")
+    assert page.locator("main[aria-busy]").count() == 0
+    assert page.locator(".card .rate [value='9']").first.is_checked()
+
+
 def drop(visitor: Visitor, text: str) -> float:
     """Drops a file on the start page; the seconds until the first recommendation is there."""
     visitor.go("/")

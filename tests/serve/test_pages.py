@@ -295,6 +295,24 @@ def test_a_file_that_is_too_large_is_told_on_a_page(reader: TestClient) -> None:
     assert 'type="file"' in answer.text
 
 
+def test_the_report_of_a_file_is_kept_until_they_leave(member: TestClient) -> None:
+    """Whatever they do meanwhile; another file takes its place."""
+    before = member.get("/library/file.csv").text
+    member.post("/rate", data={"book_id": "7", "stars": "5"})
+    member.post("/upload", files={"file": ("x.csv", b"no list")})
+    version = re.search(r'name="version" value="(\d+)"', member.get("/library").text)
+    assert version
+    member.post("/undo", data={"version": version[1]})
+    assert member.get("/library/file.csv").text == before
+    assert len(before.splitlines()) == 1 + 63
+    member.post("/upload", files={"file": ("y.csv", b"title,author,rating\nEmma,Jane Austen,4\n")})
+    assert len(member.get("/library/file.csv").text.splitlines()) == 1 + 1
+    profile = member.cookies["profile"]
+    member.post("/delete")
+    assert member.get(f"/v1/profiles/{profile}/library").status_code == 404
+    assert len(member.get("/library/file.csv").text.splitlines()) == 1
+
+
 def test_deleting_asks_once_and_then_nothing_is_left(member: TestClient) -> None:
     profile = member.cookies["profile"]
     assert "Delete everything?" in member.get("/delete").text

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from services import SHELFAWARE, Service
 
-LONG = "title,author,rating\n" + "Zzzz Qqqq,Nobody,4\n" * 8000
+LONG = "title,author,rating\n" + "Zzzz Qqqq,Nobody,4\n" * 16_000
 
 
 @pytest.mark.parametrize(("workers", "by"), [(1, signal.SIGTERM), (1, signal.SIGINT), (2, signal.SIGTERM)])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answers import OWN, routes
+from answers import OWN, problem, routes
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -17,6 +17,7 @@ from shelfaware.errors import DataError
 from shelfaware.serve import accounts
 from shelfaware.serve.app import create_app
 from shelfaware.serve.limits import UPLOADS, WRITES
+from shelfaware.serve.safety import FOREIGN as FOREIGN_HOST
 from shelfaware.serve.settings import MAX_BODY, Settings
 
 OURS = ("127.0.0.1", "localhost", "[::1]", "127.0.0.1:8000", "LocalHost:65535", "[::1]:8000")
@@ -62,7 +63,21 @@ def test_a_foreign_host_answers_400_on_every_route(app: FastAPI, client: TestCli
     for (method, path), host in product(routes(app), FOREIGN):
         answer = client.request(method, path, headers={"Host": host})
         assert answer.status_code == 400, (method, path, host)
+        assert method == "HEAD" or problem(answer, 400) == FOREIGN_HOST
         assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_a_browser_at_a_foreign_host_is_told_the_same_on_a_page(app: FastAPI, client: TestClient) -> None:
+    for method, path in (one for one in routes(app) if one[0] != "HEAD"):
+        answer = client.request(method, path, headers={"Host": "evil.example", "Accept": "text/html"})
+        if path.startswith("/v1/"):
+            assert problem(answer, 400) == FOREIGN_HOST
+            continue
+        assert answer.status_code == 400, (method, path)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert FOREIGN_HOST[1:] in answer.text
+        assert "evil.example" not in answer.text
+        assert "set-cookie" not in answer.headers
 
 
 @pytest.mark.parametrize("host", OURS)

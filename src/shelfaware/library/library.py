@@ -169,7 +169,7 @@ class _Find(NamedTuple):
     def __call__(self, file: str, row: Row) -> Placed:
         if row.outcome:
             return Placed(file, row, row.outcome, row.reason, -1)
-        chosen = self.accepted.get(_name(row), -1)
+        chosen = self.accepted.get(_name(row), -1) if self.accepted else -1
         outcome = "rated" if row.stars is not None else STATES[row.state]
         if chosen >= 0:
             return Placed(file, row, outcome, "as you said", chosen)

@@ -16,6 +16,7 @@ NUMBER = re.compile(r"-?(?:[0-9]{1,9}(?:[.,][0-9]{1,9})?|[.,][0-9]{1,9})")
 WHOLE = re.compile(r"([1-9][0-9]{0,14})(?:\.0)?")
 ISBN = re.compile(r"(?:97[89])?[0-9]{7,9}[0-9X]")
 """Of either length; up to two zeros may have been lost in front of the shorter."""
+SHORTEST_ISBN = 8
 MOST_ISBNS = 20
 """Of one column that are looked at: a book has an ISBN for each of its editions, a hostile cell has thousands."""
 AROUND_ISBN = str.maketrans("", "", "=\"'[] -\u2010\u2011\xa0")
@@ -46,7 +47,9 @@ def isbns_of(*texts: str) -> tuple[str, ...]:
     Nine digits, all but prefix and check digit, are common to an ISBN-10 and its ISBN-13. Check digits are not judged here.
     """
     found: dict[str, str] = {}
-    for text in filter(None, texts):
+    for text in texts:
+        if len(text) < SHORTEST_ISBN:
+            continue
         for piece in text.replace(";", ",").split(",", MOST_ISBNS)[:MOST_ISBNS]:
             digits = piece.translate(AROUND_ISBN).removesuffix(".0").upper()
             if ISBN.fullmatch(digits) and digits.strip("0"):

@@ -7,6 +7,7 @@ It is given the books of a model when it starts, so that it needs no folder that
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import multiprocessing
 import os
@@ -21,7 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 from shelfaware.data.books import Books
 from shelfaware.data.interactions import Scale
 from shelfaware.errors import BusyError, DataError
-from shelfaware.library.library import Library, Placed, hold_against
+from shelfaware.library.library import Placed, hold_against
 from shelfaware.library.matching import Matcher
 from shelfaware.library.rows import Row
 from shelfaware.serve.engine import Loaded
@@ -41,13 +42,14 @@ WAITING = 8
 
 
 class Account(NamedTuple):
-    """What became of a file: its rows, the books that they gave, and what to tell the person."""
+    """What became of a file: its rows, the books that they gave, what to tell the person, and against whose books."""
 
     rows: list[FileRow]
     entries: list[Entry]
     notes: list[str]
     known: int
     books: int
+    model_version: str = ""
 
 
 class Accountant:
@@ -73,6 +75,7 @@ class Accountant:
         if self._waiting >= WAITING:
             raise BusyError("many files are being read at this moment; bring yours again in a minute")
         self._waiting += 1
+        version = self._loaded.version
         try:
             account: Account = await self._run(account_of, raw)
         except OutOfTime:
@@ -81,7 +84,7 @@ class Accountant:
             raise DataError("your file took more memory to read than a list of books may, or was interrupted") from None
         finally:
             self._waiting -= 1
-        return account
+        return account._replace(model_version=version)
 
     async def suggest(self, names: list[tuple[str, str]]) -> list[list[str]]:
         """For each (title, author) the ids of books that it may mean; none where finding them takes too much."""
@@ -124,6 +127,8 @@ def _settle(books: bytes, scale: Scale) -> None:
     os.nice(10)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     _catalogue = Matcher(Books(pl.read_parquet(books))), scale
+    gc.collect()
+    gc.freeze()  # the index stays for ever: to look through it for garbage with every file takes a tenth of the time
 
 
 def _nothing() -> None:
@@ -136,8 +141,9 @@ def account_of(raw: bytes) -> Account:
 
     matcher, scale = _catalogue
     library = hold_against(matcher, [parse_export(raw, "your file")], scale)
-    rows = [_row(library, one) for one in library.placed]
-    entries = [_entry(library, one) for one in library.placed if one.book_index >= 0 and one.outcome != "duplicate edition"]
+    ids = library.books.ids.ids.cast(pl.String).to_list()
+    rows = [_row(one, ids) for one in library.placed]
+    entries = [_entry(one, ids) for one in library.placed if one.book_index >= 0 and one.outcome != "duplicate edition"]
     return Account(rows, entries, list(library.notes), library.n_known, library.n_books)
 
 
@@ -148,12 +154,12 @@ def suggestions(names: list[tuple[str, str]]) -> list[list[str]]:
     return [[str(matcher.books.ids.id_of(book)) for book in books] for books in found]
 
 
-def _row(library: Library, one: Placed) -> FileRow:
-    book_id = str(library.books.ids.id_of(one.book_index)) if one.book_index >= 0 else None
+def _row(one: Placed, ids: list[str]) -> FileRow:
+    book_id = ids[one.book_index] if one.book_index >= 0 else None
     author = next(iter(one.row.authors), "")
     return FileRow(one.row.line, one.outcome, one.reason, one.row.title, author, book_id, one.row.stars, one.row.state)
 
 
-def _entry(library: Library, one: Placed) -> Entry:
+def _entry(one: Placed, ids: list[str]) -> Entry:
     state = (one.row.state or "read") if one.row.stars is None else "read"
-    return Entry(str(library.books.ids.id_of(one.book_index)), one.row.stars, state, "import")
+    return Entry(ids[one.book_index], one.row.stars, state, "import")

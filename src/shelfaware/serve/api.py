@@ -15,6 +15,7 @@ from shelfaware.serve.desk import Asked, Desk, Theirs, as_json, facts, taste_jso
 from shelfaware.serve.engine import Loaded
 from shelfaware.serve.limits import UPLOADS, WRITES, limited
 from shelfaware.serve.problems import RESPONSES
+from shelfaware.serve.standing import JUDGED, Standing, standing
 from shelfaware.serve.storage.records import Entry, FileRow
 
 router = APIRouter(prefix="/v1", responses=RESPONSES)
@@ -50,8 +51,13 @@ def model(desk: At) -> s.ModelOut:
         n_books=len(loaded.model.catalogue),
         n_ratings=loaded.model.origin.n_ratings,
         scale=[scale.min, scale.max, scale.step],
-        metrics=loaded.metrics,
+        metrics=loaded.metrics and {name: one for name, one in loaded.metrics.items() if name not in JUDGED},
     )
+
+
+@router.get("/model/standing", summary="How it learned, how sure it may be, and who stands beside it")
+def model_standing(desk: At) -> Standing:
+    return standing(desk.engine.current)
 
 
 @router.get("/books", summary="Search titles and authors")
@@ -166,7 +172,9 @@ async def bring(
     await run_in_threadpool(desk.store.version, profile)
     account = await desk.bring(profile, await file.read(), once)
     outcomes = await run_in_threadpool(desk.store.outcomes, profile)
-    return s.AccountOut(outcomes=outcomes, known=account.known, books=account.books, notes=account.notes)
+    return s.AccountOut(
+        model_version=account.model_version, outcomes=outcomes, known=account.known, books=account.books, notes=account.notes
+    )
 
 
 @router.get("/profiles/{profile}/library", summary="What became of each row of the last file")

@@ -13,7 +13,6 @@ from pathlib import Path
 import anyio.to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from shelfaware import __version__
@@ -21,7 +20,7 @@ from shelfaware.serve import api, monitoring, pages, problems
 from shelfaware.serve.accounts import Accountant
 from shelfaware.serve.desk import Desk
 from shelfaware.serve.engine import Engine
-from shelfaware.serve.safety import BodyLimit, HeadersOnEverything, NothingEscapes, SameOrigin, TokenNeeded
+from shelfaware.serve.safety import BodyLimit, HeadersOnEverything, KnownHost, NothingEscapes, SameOrigin, TokenNeeded
 from shelfaware.serve.schemas import Problem
 from shelfaware.serve.settings import MAX_BODY, Settings
 from shelfaware.serve.storage.store import open_store
@@ -63,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
     if tokens:
         app.add_middleware(TokenNeeded, tokens=tokens)
     app.add_middleware(monitoring.Counted)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts, www_redirect=False)
+    app.add_middleware(KnownHost, names=settings.allowed_hosts)
     app.add_middleware(NothingEscapes)
     app.add_middleware(HeadersOnEverything)
     return app

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from langcodes import Language
+from langcodes.tag_parser import LanguageTagError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -48,6 +51,16 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) or not text else ".")
 
 
+@lru_cache(maxsize=1000)
+def language_name(code: str) -> str:
+    """`fr` as `French`; what is the code of no language stays as it is."""
+    try:
+        language = Language.get(code)
+    except LanguageTagError:
+        return code
+    return language.display_name() if language.is_valid() else code
+
+
 def percent_of(value: float, scale: Scale) -> float:
     """Where a value stands on the star scale, in per cent of its length."""
     return round(100 * (value - scale.min) / (scale.max - scale.min), 2)
@@ -72,6 +85,7 @@ def _environment() -> Environment:
     )
     made.filters |= {
         "book_path": book_path,
+        "language_name": language_name,
         "signed": signed,
         "percent_of": percent_of,
         "star_pieces": star_pieces,

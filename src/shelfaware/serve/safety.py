@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,8 +17,11 @@ from shelfaware.serve.tokens import Tokens
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 UNFORESEEN = "something went wrong here; try again, and tell whoever runs this"
+FOREIGN = "this service does not go by that name; open it at the address that whoever runs it gave you"
+"""The name is not repeated: somebody else chose it."""
 log = logging.getLogger("shelfaware")
 
+PASSED = "shelfaware.host"
 STATIC = "/static/"
 OPEN_PATHS = frozenset(
     {"/healthz", "/readyz", "/enter", *(f"{STATIC}{name}" for name in ("style.css", "icon.svg", "shelfaware.js"))}
@@ -72,6 +76,27 @@ class NothingEscapes:
             log.error("unforeseen %s at %s", type(error).__name__, " < ".join(reversed(places[-5:])))
             if scope["type"] == "http" and not begun:
                 await answered(Request(scope), 500, UNFORESEEN)(scope, receive, send)
+
+
+class KnownHost:
+    """Lets pass what TrustedHostMiddleware does: requests whose Host is one of `names`. Whoever else asks is told so."""
+
+    def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
+        self.app = app
+        self.judge = TrustedHostMiddleware(self._passed, allowed_hosts=names, www_redirect=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def if_passed(message: Message) -> None:
+            if PASSED in scope:
+                await send(message)
+
+        await self.judge(scope, receive, if_passed)
+        if PASSED not in scope and scope["type"] == "http":
+            await answered(Request(scope), 400, FOREIGN)(scope, receive, send)
+
+    async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[PASSED] = True
+        await self.app(scope, receive, send)
 
 
 class SameOrigin:

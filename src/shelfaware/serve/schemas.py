@@ -211,6 +211,7 @@ class GuessOut(BaseModel):
 class AccountOut(BaseModel):
     """What became of a file: how many rows ended how, and how many books of theirs are known."""
 
+    model_version: str
     outcomes: dict[str, int]
     known: int
     books: int

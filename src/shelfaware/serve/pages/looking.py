@@ -10,14 +10,25 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from shelfaware.models.card import FIGURES
 from shelfaware.serve.covers import cover
 from shelfaware.serve.desk import Desk, facts
-from shelfaware.serve.pages.charts import learning_curve
+from shelfaware.serve.pages import charts
 from shelfaware.serve.pages.visit import Here
+from shelfaware.serve.standing import standing
 
 router = APIRouter()
 
 ON_A_PAGE = 24
 QUESTIONS = 12
 """Books that a newcomer is asked about."""
+BOARDS = {
+    "mse": "Mean squared error of its stars, stars²; less is better",
+    "ndcg_at_10": "nDCG@10 of its lists: how many loved books stand on them, and how far up; more is better",
+}
+BESIDE = {
+    "mean": "the same stars for every book and everybody",
+    "bias": "what a book gets, and how harsh a reader is",
+    "popularity": "the most rated books, for everybody",
+}
+VERDICTS = {"best": "best", "not distinguishable": "not to be told from the best", "worse": "worse"}
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -45,12 +56,21 @@ def questions(here: Here, asked: Annotated[int, Query(ge=0, le=QUESTIONS)] = 0) 
 @router.get("/about")
 def about(here: Here) -> HTMLResponse:
     loaded = here.theirs.loaded
-    model = loaded.model
+    found = standing(loaded)
+    sure = found.calibration
     content: dict[str, Any] = {
-        "model": model,
-        "curve": learning_curve(model.history) if model.history else None,
+        "model": loaded.model,
         "metrics": loaded.metrics,
         "figures": FIGURES,
+        "standing": found,
+        "curve": charts.learning_curve(found.epochs),
+        "deviations": charts.promised_deviations(sure) if sure else None,
+        "shares": charts.promised_shares(sure) if sure else None,
+        "boards": {figure: charts.places(board) for figure, board in found.leaderboard.items()},
+        "SIDE": charts.SIDE,
+        "BOARDS": BOARDS,
+        "BESIDE": BESIDE,
+        "VERDICTS": VERDICTS,
         "keep_days": here.request.app.state.settings.keep_days,
     }
     return here.page("about.html", **content)

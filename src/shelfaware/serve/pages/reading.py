@@ -46,6 +46,7 @@ def rated(theirs: Theirs) -> list[Entry]:
 def for_you(here: Here) -> HTMLResponse:
     query, books = here.request.query_params, here.theirs.loaded.model.catalogue
     shown: dict[str, Any] = {"known": wishing.known(books), "query": query, "problem": "", "more": None}
+    shown |= {"usual": Asking(), "by_one_author": wishing.BY_ONE_AUTHOR}
     try:
         asking = wishing.asked(query, books)
         found = _answer(here, asking)

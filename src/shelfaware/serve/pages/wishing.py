@@ -13,6 +13,7 @@ from starlette.datastructures import QueryParams
 from shelfaware.data.books import Books
 from shelfaware.errors import DataError
 from shelfaware.serve.desk import MOST
+from shelfaware.serve.looks import language_name
 from shelfaware.serve.schemas import Asking
 
 SHOWN = 12
@@ -20,26 +21,32 @@ SHOWN = 12
 NAMES = 50
 """Authors that one word may mean."""
 
-NUMBERS = {
+BY_ONE_AUTHOR = (1, 2, 5)
+"""Beside the usual number, and any."""
+
+FIELDS = {
     "adventure": "the dial",
     "diversity": "variety",
     "n": "the number of books",
     "first_year": "the first year",
     "last_year": "the last year",
     "max_pages": "the number of pages",
+    "per_author": "the number of books by one author",
+    "in_order": "the order of a series",
     "question": "the tab",
 }
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the catalogue knows, so that only that can be asked for. A pair: the least and the largest."""
+    """What the catalogue knows, so that only that can be asked for. Pairs: the least and the largest; code and name."""
 
     authors: bool
     years: tuple[int, int] | None
     pages: tuple[int, int] | None
-    languages: list[str]
+    languages: list[tuple[str, str]]
     genres: list[str]
+    series: bool
 
 
 @lru_cache(maxsize=2)
@@ -50,14 +57,15 @@ def known(books: Books) -> Known:
         bool((table["authors"].list.len() > 0).any()),
         _span(table["year"]),
         _span(table["pages"]),
-        table["language"].drop_nulls().unique().sort().to_list(),
+        sorted(((code, language_name(code)) for code in table["language"].drop_nulls().unique()), key=lambda one: one[1]),
         genres.unique().sort().to_list(),
+        bool(table["series"].is_not_null().any()),
     )
 
 
 def asked(query: QueryParams, books: Books) -> Asking:
     """What the form asks for; empty fields ask for nothing. Raises DataError for what cannot be asked."""
-    given: dict[str, Any] = {name: query[name].strip() for name in NUMBERS if query.get(name, "").strip()}
+    given: dict[str, Any] = {name: query[name].strip() for name in FIELDS if query.get(name, "").strip()}
     for name in ("languages", "genres"):
         if words := [one for one in query.getlist(name) if one]:
             given[name] = words
@@ -68,7 +76,7 @@ def asked(query: QueryParams, books: Books) -> Asking:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise DataError(f"{NUMBERS.get(name, name)} cannot be {str(given.get(name))[:40]!r}: {first['msg'].lower()}") from None
+        raise DataError(f"{FIELDS.get(name, name)} cannot be {str(given.get(name))[:40]!r}: {first['msg'].lower()}") from None
 
 
 def more(asking: Asking) -> int | None:

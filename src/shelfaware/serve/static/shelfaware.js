@@ -15,6 +15,8 @@ async function swap(url, options = {}) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const next = page.getElementById("main");
     if (!next) throw new Error("no page");
+    const problem = next.querySelector(".problem")?.textContent;
+    if (!answer.ok && options.method && problem && !next.querySelector(".upload")) return say(problem);
     main().replaceWith(document.adoptNode(next));
     document.title = page.title;
     mark(page);
@@ -22,7 +24,6 @@ async function swap(url, options = {}) {
     focus(before);
   } catch {
     if (mine.signal.aborted) return;
-    main().removeAttribute("aria-busy");
     say("The service does not answer, so nothing was changed. Try again in a moment.");
   }
 }
@@ -48,6 +49,7 @@ function focus(before) {
 }
 
 function say(text) {
+  main().removeAttribute("aria-busy");
   const box = document.createElement("div"), line = document.createElement("p");
   box.className = "told";
   line.textContent = text;

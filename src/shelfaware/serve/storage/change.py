@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from shelfaware.errors import DataError
 from shelfaware.library.library import STATES
-from shelfaware.serve.storage.records import ENTRY_FIELDS, ROW_FIELDS, Entry, FileRow
+from shelfaware.serve.storage.records import ENTRY_FIELDS, ENTRY_VALUES, LAST_LINE, ROW_FIELDS, ROW_VALUES, Entry, FileRow
 from shelfaware.serve.storage.tables import OPEN, Changes, Entries, FileRows
 
 STEPS = 50
@@ -40,28 +40,29 @@ class Change:
         there = self._entries(wanted)
         changed = [entry for book, entry in wanted.items() if there.get(book) != entry]
         self._close(Entries, Entries.book_id, [entry.book_id for entry in changed if entry.book_id in there])
-        self._open(Entries, [asdict(entry) for entry in changed])
+        self._open(Entries, ENTRY_FIELDS, map(ENTRY_VALUES, changed))
 
     def remove(self, book_ids: Collection[str]) -> None:
         """Books that are not there are passed over."""
         self._close(Entries, Entries.book_id, list(self._entries(dict.fromkeys(book_ids))))
 
     def replace_rows(self, rows: Sequence[FileRow]) -> None:
-        there = self._rows()
-        if {row.line: row for row in rows} == there:
+        there, wanted = self._rows(), sorted(map(ROW_VALUES, rows))
+        if wanted == there:
             return
-        self._close(FileRows, FileRows.line, list(there))
-        self._open(FileRows, [asdict(row) for row in rows])
+        these = (FileRows.profile_id == self.profile, FileRows.until == OPEN)
+        self.steps += self.connection.execute(update(FileRows).where(*these).values(until=self.version)).rowcount
+        self._open(FileRows, ROW_FIELDS, wanted)
 
     def confirm(self, line: int, book_id: str) -> None:
         """The unmatched row of this line is the book: it leaves the unmatched, and its stars and state are put."""
-        row = self._rows().get(line)
-        if row is None or row.outcome != "unmatched":
+        found = self._rows(FileRows.line == line) if line <= LAST_LINE else []
+        if not found or (row := FileRow(*found[0])).outcome != "unmatched":
             raise DataError(f"line {line} is no row that waits for its book; look at the list again")
         outcome = "rated" if row.stars is not None else STATES[row.state]
         matched = replace(row, outcome=outcome, reason="as you said", book_id=book_id)
         self._close(FileRows, FileRows.line, [line])
-        self._open(FileRows, [asdict(matched)])
+        self._open(FileRows, ROW_FIELDS, [ROW_VALUES(matched)])
         self.put([Entry(book_id, row.stars, row.state or "read", "import")])
 
     def take_back(self) -> None:
@@ -103,10 +104,11 @@ class Change:
             query = query.where(Entries.book_id.in_(list(books)))
         return {row.book_id: Entry(*row) for row in self.connection.execute(query) if row.book_id in books}
 
-    def _rows(self) -> dict[int, FileRow]:
+    def _rows(self, *which: ColumnElement[bool]) -> list[tuple[Any, ...]]:
+        """ROW_VALUES of the last file's rows, by line."""
         columns = [getattr(FileRows, name) for name in ROW_FIELDS]
-        query = select(*columns).where(FileRows.profile_id == self.profile, FileRows.until == OPEN)
-        return {row.line: FileRow(*row) for row in self.connection.execute(query)}
+        query = select(*columns).where(FileRows.profile_id == self.profile, FileRows.until == OPEN, *which)
+        return [tuple(row) for row in self.connection.execute(query.order_by(FileRows.line))]
 
     def _close(self, table: Spans, key: Any, values: Sequence[object]) -> None:
         if not values:
@@ -115,9 +117,9 @@ class Change:
         self.connection.execute(update(table).where(*this).values(until=self.version), [{"closed": one} for one in values])
         self.steps += len(values)
 
-    def _open(self, table: Spans, rows: Sequence[dict[str, Any]]) -> None:
-        if not rows:
-            return
+    def _open(self, table: Spans, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
         span: dict[str, Any] = {"profile_id": self.profile, "since": self.version, "until": OPEN}
-        self.connection.execute(insert(table), [span | row for row in rows])
-        self.steps += len(rows)
+        made = [span | dict(zip(names, row, strict=True)) for row in rows]
+        if made:
+            self.connection.execute(insert(table), made)
+        self.steps += len(made)
