@@ -45,9 +45,10 @@ def test_the_reference_has_every_verb_and_the_names_that_scripts_rely_on(rendere
         "describe": "--json",
         "notebook": "--seed --redraw/--no-redraw --json",
         "plot": "--out",
-        "sample": "--out",
+        "sample": "--out --users --books --ratings --seed",
         "import matrix": "--ratings --read --shelved --out",
-        "import ucsd": "--min-book-ratings --min-user-ratings --duplicates --max-users --max-books --scale --out",
+        "import ucsd": "--min-book-ratings --min-user-ratings --duplicates --max-users --max-books --scale --out "
+        "--merge-editions --stream/--no-stream --max-bad-lines",
         "import goodbooks": "--out",
         "import movielens": "--out",
         "import recbole": "--out",
@@ -59,7 +60,16 @@ def test_the_reference_has_every_verb_and_the_names_that_scripts_rely_on(rendere
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/cli.md", "docs/library.md", "docs/first-model.md", "docs/serve.md", "docs/evaluation.md"]
+    "page",
+    [
+        "README.md",
+        "docs/cli.md",
+        "docs/library.md",
+        "docs/first-model.md",
+        "docs/serve.md",
+        "docs/evaluation.md",
+        "docs/scale.md",
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page

@@ -8,8 +8,11 @@ from scipy.sparse import csr_array, save_npz
 from typer.testing import CliRunner, Result
 
 from shelfaware.cli.importing import app
+from shelfaware.data import streaming
 from shelfaware.data.dataset import load
 from shelfaware.errors import DataError
+
+real = streaming.stream
 
 
 def run(*arguments: str | Path) -> Result:
@@ -104,6 +107,46 @@ def test_a_bad_file_writes_nothing_and_keeps_the_old_dataset(ratings: Path, tmp_
 def test_nothing_left_says_why(ratings: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing is left of .*: 4 book with fewer than 9 rows"):
         run("goodbooks", ratings, "--out", tmp_path / "set", "--min-book-ratings", "9")
+
+
+@pytest.mark.parametrize("how", ["--stream", "--no-stream"])
+def test_streamed_or_not_the_dataset_is_the_same(ratings: Path, tmp_path: Path, how: str) -> None:
+    done = run("goodbooks", ratings, "--out", tmp_path / "set", "--min-user-ratings", "2", how)
+    assert "dropped: user with fewer than 2 rows" in done.stderr
+    run("goodbooks", ratings, "--out", tmp_path / "other", "--min-user-ratings", "2")
+    assert load(tmp_path / "set").fingerprint == load(tmp_path / "other").fingerprint
+
+
+def test_large_files_are_streamed_by_themselves(ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(streaming, "stream", lambda *how: calls.append(how) or real(*how))
+    run("goodbooks", ratings, "--out", tmp_path / "set")
+    assert calls == []
+    monkeypatch.setattr(streaming, "STREAM_FROM", 40)
+    run("goodbooks", ratings, "--out", tmp_path / "set")
+    assert len(calls) == 1
+    run("goodbooks", ratings, "--out", tmp_path / "set", "--no-stream")
+    assert len(calls) == 1
+
+
+def test_bad_lines(ratings: Path, tmp_path: Path) -> None:
+    ratings.write_text(ratings.read_text() + "3,x,5\n3,10,5\n")
+    with pytest.raises(DataError, match=r"ratings\.csv, line 6: book id 'x' is not a whole number"):
+        run("goodbooks", ratings, "--out", tmp_path / "set", "--stream")
+    done = run("goodbooks", ratings, "--out", tmp_path / "set", "--max-bad-lines", "1")
+    assert "dropped: line that cannot be read" in done.stderr
+    with pytest.raises(DataError, match="leave out --no-stream or --max-bad-lines"):
+        run("goodbooks", ratings, "--out", tmp_path / "set", "--max-bad-lines", "1", "--no-stream")
+
+
+def test_an_interrupted_import_says_how_to_go_on(ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(streaming, "stream", interrupted)
+    done = CliRunner().invoke(app, ["goodbooks", str(ratings), "--out", str(tmp_path / "set"), "--stream"])
+    assert done.exit_code == 130
+    assert "the same command goes on from here" in done.stderr
 
 
 def test_a_scale_that_is_none(ratings: Path, tmp_path: Path) -> None:

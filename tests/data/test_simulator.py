@@ -1,16 +1,31 @@
 """The simulated sample against what is known of Goodreads, and the planted truth against the stars drawn from it."""
 
+import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from shelfaware.arrays import Floats
+from shelfaware.data import part_writer
 from shelfaware.data import planted as planting
 from shelfaware.data.books import Books
+from shelfaware.data.dataset import load
 from shelfaware.data.interactions import READ, TO_READ, Interactions
-from shelfaware.data.simulator import Simulation, expected_stars, load_catalogue, simulate, stars_of
+from shelfaware.data.made_books import made_books
+from shelfaware.data.planted import Cells, World, how_many, median_for
+from shelfaware.data.planted_large import Shop, draw_large_block
+from shelfaware.data.simulator import (
+    Simulation,
+    Simulator,
+    expected_stars,
+    load_catalogue,
+    simulate,
+    simulate_parts,
+    stars_of,
+)
 from shelfaware.data.splits import split
 from shelfaware.errors import DataError
 
@@ -215,3 +230,114 @@ def test_books_of_which_only_ids_are_known_can_be_simulated() -> None:
 def test_refuses_too_few(n_users: int, n_books: int) -> None:
     with pytest.raises(DataError, match="use 1 user and 10 books or more"):
         simulate(Books.of(pl.DataFrame({"book_id": range(n_books)})), n_users=n_users)
+
+
+@pytest.fixture(scope="module")
+def large() -> Simulator:
+    """3,000 books, more than a simulated user looks at, and 2,000 users."""
+    return Simulator(made_books(3000, seed=2), 2000, seed=5, median_rated=20)
+
+
+def whole(simulator: Simulator) -> Cells:
+    blocks = [simulator.block(i) for i in range(simulator.n_blocks)]
+    return Cells(*[np.concatenate(column) for column in zip(*blocks, strict=True)])  # type: ignore[arg-type]
+
+
+def test_the_catalogue_of_today_stays_the_catalogue_of_yesterday(books: Books) -> None:
+    """A model trained on the sample finds its data again: the draw may not change."""
+    data = simulate(books, n_users=700, seed=3).data
+    assert data.fingerprint == "59fb7a979f841b16057c0a3255e653931cc8b23cd128cd811e165fff5d8168b9"
+
+
+def test_made_books_have_authors_genres_and_series() -> None:
+    table = made_books(5000).table
+    assert table["title"][:2].to_list() == ["Book 1", "Book 2"]
+    assert table["authors"].list.len().unique().to_list() == [1]
+    assert table["genres"].explode(empty_as_null=False).n_unique() == 20
+    series = table.drop_nulls("series").group_by("series").agg("series_position")
+    assert 0.25 < len(table.drop_nulls("series")) / 5000 < 0.35
+    assert all(sorted(row) == [float(i + 1) for i in range(len(row))] for row in series["series_position"])
+    assert made_books(5000, seed=1).table["authors"].to_list() != table["authors"].to_list()
+
+
+def test_a_large_catalogue_is_drawn_like_a_small_one(large: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short way of planted_large against the look at every book of planted: the same kind of people."""
+    from shelfaware.data import simulator as module
+
+    short = whole(large)
+    monkeypatch.setattr(module, "MOST_LOOKED_AT", 10_000)
+    full = whole(Simulator(large.books, 2000, seed=5, median_rated=20))
+    assert short.rated.sum() == pytest.approx(full.rated.sum(), rel=0.1)
+    assert len(short.rated) / short.rated.sum() == pytest.approx(len(full.rated) / full.rated.sum(), rel=0.03)
+    # Taste chooses, though among few: without it the mean would be that of all books, by popularity.
+    assert 0.25 < short.latent.mean() < full.latent.mean()
+    assert short.latent.std() == pytest.approx(full.latent.std(), rel=0.1)
+    counts = [np.bincount(cells.book_index, minlength=3000) for cells in (short, full)]
+    assert np.corrcoef(*counts)[0, 1] > 0.97
+    tops = [np.sort(count)[::-1][:300].sum() / count.sum() for count in counts]
+    assert tops[0] == pytest.approx(tops[1], abs=0.04)
+    pairs = short.user_index.astype(np.int64) * 3000 + short.book_index
+    assert (np.diff(pairs) > 0).all()
+
+
+def test_parts_hold_the_same_rows_whatever_their_size(
+    large: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fingerprints = set()
+    for full in (10**6, 7000, 2000):
+        monkeypatch.setattr(part_writer, "PART_ROWS", full)
+        about, truth_mse = simulate_parts(large, tmp_path / "set")
+        fingerprints.add((about.fingerprint, load(tmp_path / "set").fingerprint, truth_mse))
+    assert len(fingerprints) == 1
+    data = load(tmp_path / "set")
+    assert data.simulated
+    assert len(about.parts) > 20
+    truth = large.truth_of(data)
+    assert truth_mse == pytest.approx(np.nanmean((data.stars - truth) ** 2))
+    assert [one.name for one in tmp_path.iterdir()] == ["set"]
+
+
+def test_the_sample_is_the_same_by_the_part(books: Books, tmp_path: Path) -> None:
+    simulation = simulate(books, n_users=1200, seed=3)
+    about, truth_mse = simulate_parts(Simulator(books, 1200, 3), tmp_path / "set")
+    assert about.fingerprint == simulation.data.fingerprint
+    assert truth_mse == pytest.approx(simulation.truth_mse)
+
+
+def test_the_truth_of_any_rows(large: Simulator, tmp_path: Path) -> None:
+    cells = whole(large)
+    simulate_parts(large, tmp_path / "set")
+    data = load(tmp_path / "set")
+    some = np.random.default_rng(0).random(len(data)) < 0.05
+    assert np.array_equal(large.truth_of(data.take(some)), large.truth(cells)[some], equal_nan=True)
+    other = simulate(large.books, n_users=2000, seed=6).data
+    with pytest.raises(DataError, match="some rows are not of this simulation"):
+        large.truth_of(other)
+
+
+def test_the_truth_of_a_large_catalogue_beats_every_mean(large: Simulator, tmp_path: Path) -> None:
+    simulate_parts(large, tmp_path / "set")
+    data = load(tmp_path / "set")
+    truth, stars = large.truth_of(data)[data.rated], data.stars[data.rated].astype(float)
+    slope, _ = np.polyfit(truth, stars, 1)
+    assert slope == pytest.approx(1, abs=0.03)
+    mean = mean_of(data, data.book_index, data.n_books)
+    assert np.mean((stars - truth) ** 2) < np.mean((stars - mean) ** 2) - 0.15
+
+
+def test_median_for() -> None:
+    rated = [how_many(np.random.default_rng(i), 10**9, median_for(50_000, 1000))[0] for i in range(200)]
+    assert np.mean(rated) == pytest.approx(50, rel=0.05)
+
+
+def test_a_block_costs_what_is_taken_up_and_not_what_there_is() -> None:
+    """Of two million books none but the candidates is touched."""
+    shop = Shop(
+        World(np.zeros((2_000_000, 1)), *[np.zeros(2_000_000)] * 2, np.arange(2_000_000), np.zeros(2_000_000)),
+        np.linspace(0, 1, 2_000_000),
+    )
+    tracemalloc.start()
+    draw_large_block(shop, 0, 0, 7.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16e6

@@ -6,10 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from shelfaware.data.importers import import_ucsd
-from shelfaware.data.ucsd import read_ucsd
+from shelfaware.data.report import Drop
+from shelfaware.data.table import checked, open_sheet
+from shelfaware.data.ucsd import INTERACTIONS, with_one_time
 from shelfaware.errors import DataError
 
 NOON = "Fri Apr 19 08:15:15 -0700 2013"
@@ -26,6 +29,10 @@ def dump(path: Path, *lines: dict[str, Any]) -> Path:
     return path
 
 
+def read_ucsd(path: Path) -> tuple[pl.DataFrame, list[Drop]]:
+    return checked([with_one_time(open_sheet(path, [INTERACTIONS]))])
+
+
 @pytest.mark.parametrize("flag", ["is_read", "isRead"])
 @pytest.mark.parametrize("name", ["fantasy.json", "fantasy.json.gz"])
 def test_json_lines_of_both_releases(tmp_path: Path, flag: str, name: str) -> None:
@@ -36,7 +43,7 @@ def test_json_lines_of_both_releases(tmp_path: Path, flag: str, name: str) -> No
         line("b" * 32, "9", 0, read=False, flag=flag),
         line("b" * 32, "10", 4, read=False, flag=flag, date_added=""),
     )
-    rows, drops = read_ucsd([path])
+    rows, drops = read_ucsd(path)
     assert drops == []
     assert rows.select("line", "book_id", "stars", "shelf", "time").rows() == [
         (1, 10, 5.0, "read", datetime(2013, 4, 20, 15, 15, 15)),
@@ -49,7 +56,7 @@ def test_json_lines_of_both_releases(tmp_path: Path, flag: str, name: str) -> No
 def test_csv(tmp_path: Path) -> None:
     path = tmp_path / "goodreads_interactions.csv"
     path.write_text("user_id,book_id,is_read,rating,is_reviewed\n0,948,1,5,0\n0,947,1,0,1\n1,947,0,0,0\n")
-    rows, _ = read_ucsd([path])
+    rows, _ = read_ucsd(path)
     assert rows.select("user_id", "book_id", "stars", "shelf", "time").rows() == [
         (0, 948, 5.0, "read", None),
         (0, 947, None, "read", None),

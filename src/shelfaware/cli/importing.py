@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from shelfaware.cli.options import Options, bundled, option
+from shelfaware.cli.showing import note
+from shelfaware.errors import DataError
 
 if TYPE_CHECKING:
-    from shelfaware.data.importers import Imported
+    from shelfaware.data.importers import Imported, InputFiles
     from shelfaware.data.interactions import Scale
     from shelfaware.data.report import ImportReport
 
@@ -34,6 +36,24 @@ CLEANING: Options = {
     "min_user_ratings": (option(int, "--min-user-ratings", "Then keep users with so many rows.", min=0), 0),
     "max_users": (option(int, "--max-users", "Then keep the first so many users, by id.", min=0), 0),
     "max_books": (option(int, "--max-books", "And the first so many books, by id.", min=0), 0),
+    "merge_editions": (
+        option(bool, "--merge-editions", "First take all books of a work for the most read of them; needs a table of books."),
+        False,
+    ),
+}
+STREAMING: Options = {
+    "stream": (
+        option(
+            bool | None,
+            "--stream/--no-stream",
+            "Import in bounded memory, able to go on after a kill; by itself from 256 MB of text on.",
+        ),
+        None,
+    ),
+    "max_bad_lines": (
+        option(int, "--max-bad-lines", "Leave out so many lines that cannot be read before giving up; streams.", min=0),
+        0,
+    ),
 }
 COLUMNS: Options = {
     "user_id": (option(str, "--user", "Header of the user ids.", metavar="NAME"), ""),
@@ -64,49 +84,51 @@ def matrix(
 
 @app.command()
 @bundled("cleaning", CLEANING)
+@bundled("streaming", STREAMING)
 def ucsd(
     files: Files,
     out: Out,
     cleaning: dict[str, Any],
+    streaming: dict[str, Any],
     books: Annotated[Path | None, typer.Option("--books", metavar="FILE", help="goodreads_books.json.gz: titles.")] = None,
     scale: StarScale = "",
 ) -> None:
     """UCSD Book Graph: the CSV of interactions or JSON lines by genre, of both releases."""
-    from shelfaware.data.cleaning import Cleaning
-    from shelfaware.data.importers import import_ucsd
+    from shelfaware.data.importers import ucsd_files
 
-    _finish(import_ucsd(files, books, Cleaning(**cleaning), _scale(scale)), out)
+    _import(ucsd_files(files, books), out, cleaning, streaming, scale)
 
 
 @app.command()
 @bundled("cleaning", CLEANING)
 @bundled("writing", WRITING)
 @bundled("columns", COLUMNS)
+@bundled("streaming", STREAMING)
 def table(
     files: Files,
     out: Out,
     columns: dict[str, str],
     writing: dict[str, Any],
     cleaning: dict[str, Any],
+    streaming: dict[str, Any],
     scale: StarScale = "",
 ) -> None:
     """Any CSV, JSON lines or Parquet with named columns for user, book and rating."""
-    from shelfaware.data.cleaning import Cleaning
     from shelfaware.data.dialects import named_columns
-    from shelfaware.data.importers import import_table
+    from shelfaware.data.importers import InputFiles
 
     dialects = named_columns({ours: theirs for ours, theirs in columns.items() if theirs}, **writing)
-    _finish(import_table(files, dialects, Cleaning(**cleaning), _scale(scale)), out)
+    _import(InputFiles(files, dialects), out, cleaning, streaming, scale)
 
 
 def _add_format(name: str, about: str) -> None:
     @bundled("cleaning", CLEANING)
-    def command(files: Files, out: Out, cleaning: dict[str, Any], scale: StarScale = "") -> None:
-        from shelfaware.data.cleaning import Cleaning
+    @bundled("streaming", STREAMING)
+    def command(files: Files, out: Out, cleaning: dict[str, Any], streaming: dict[str, Any], scale: StarScale = "") -> None:
         from shelfaware.data.dialects import FORMATS
-        from shelfaware.data.importers import import_table
+        from shelfaware.data.importers import InputFiles
 
-        _finish(import_table(files, FORMATS[name], Cleaning(**cleaning), _scale(scale)), out)
+        _import(InputFiles(files, FORMATS[name]), out, cleaning, streaming, scale)
 
     app.command(name, help=about)(command)
 
@@ -121,6 +143,28 @@ def _scale(text: str) -> "Scale | None":
     from shelfaware.data.interactions import Scale
 
     return Scale.parse(text) if text else None
+
+
+def _import(files: "InputFiles", out: Path, cleaning: dict[str, Any], streaming: dict[str, Any], scale: str) -> None:
+    """Imports at once or streamed; both write the same dataset."""
+    from shelfaware.cli.import_progress import shown
+    from shelfaware.data.cleaning import Cleaning
+    from shelfaware.data.importers import import_files
+    from shelfaware.data.streaming import Manner, is_large, stream
+
+    chosen, max_bad_lines = streaming["stream"], streaming["max_bad_lines"]
+    if chosen is False and max_bad_lines:
+        raise DataError("bad lines are only left out of a streamed import; leave out --no-stream or --max-bad-lines")
+    if not (is_large(files.paths) if chosen is None and not max_bad_lines else chosen is not False):
+        return _finish(import_files(files, Cleaning(**cleaning), _scale(scale)), out)
+    try:
+        with shown() as watch:
+            report = stream(files, out, Manner(Cleaning(**cleaning), _scale(scale), max_bad_lines), watch).report
+    except KeyboardInterrupt:
+        note(f"Interrupted: the same command goes on from here; until then what was read is kept beside {out}.")
+        raise
+    assert report
+    return _show(report, out)
 
 
 def _finish(imported: "Imported", out: Path) -> None:

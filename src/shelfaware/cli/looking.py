@@ -14,16 +14,25 @@ from shelfaware.cli.showing import SIMULATED, note, number, put_json, put_table
 def sample(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Dataset folder to write.")],
     users: Annotated[int, typer.Option("--users", min=1, max=1_000_000, help="How many simulated users.")] = 8000,
+    books: Annotated[int, typer.Option("--books", min=0, help="So many made books instead of the well-known ones.")] = 0,
+    ratings: Annotated[int, typer.Option("--ratings", min=0, help="About so many ratings; 0 for 15 a user.")] = 0,
     seed: Seed = 0,
 ) -> None:
-    """Write the sample: real, well-known books and simulated ratings with a planted truth."""
-    from shelfaware.data.dataset import save
-    from shelfaware.data.simulator import load_catalogue, simulate
+    """Write the sample: real, well-known books and simulated ratings with a planted truth. Of any size, in bounded memory."""
+    from shelfaware.cli.import_progress import shown
+    from shelfaware.data.made_books import made_books
+    from shelfaware.data.planted import MEDIAN_RATED, median_for
+    from shelfaware.data.simulator import Simulator, load_catalogue, simulate_parts
 
-    simulation = simulate(load_catalogue(), n_users=users, seed=seed)
-    save(simulation.data, out)
-    note(f"{simulation.data}")
-    note(f"Whoever knew the planted truth would have a mean squared error of {simulation.truth_mse:.4f} stars^2.")
+    median = median_for(ratings, users) if ratings else MEDIAN_RATED
+    simulator = Simulator(made_books(books, seed) if books else load_catalogue(), users, seed, median)
+    with shown() as watch:
+        about, truth_mse = simulate_parts(simulator, out, watch)
+    note(
+        f"{about.ratings:,} simulated ratings and {about.rows - about.ratings:,} unrated shelf states "
+        f"of {about.n_books:,} books by {about.n_users:,} users"
+    )
+    note(f"Whoever knew the planted truth would have a mean squared error of {truth_mse:.4f} stars^2.")
     note(SIMULATED)
     note(f"The dataset is in {out}; next: shelfaware train {out} --out model --holdout random:0.1")
 

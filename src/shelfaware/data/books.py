@@ -62,6 +62,15 @@ class Books:
         """Books of which only the ids are known."""
         return cls.of(pl.DataFrame({"book_id": ids.ids}))
 
+    def with_ids(self, ids: pl.Series) -> Books:
+        """These books and, known by id alone, those of `ids` that are not among them."""
+        missing = pl.Series(self.ids.find(ids) < 0)
+        if not missing.any():
+            return self
+        extra = IdMap(ids.filter(missing), "book").ids.cast(pl.String)
+        known = self.table.with_columns(pl.col("book_id").cast(pl.String))
+        return Books.of(pl.concat([known, pl.DataFrame({"book_id": extra})], how="diagonal"))
+
     def __len__(self) -> int:
         return len(self.table)
 

@@ -22,6 +22,7 @@ CONTENT = ("stars", "shelf", "time")
 class Cleaning:
     """What to keep, in the order in which it is applied; 0 keeps everything.
 
+    merge_editions    take all books of one work for the one of them that is in most rows, by what the table of books says
     min_book_ratings  keep books with at least so many rows in what was read, rated or not
     duplicates        what to do with a (user, book) pair that stands twice. Identical rows merge; of differing ones
                       "error" refuses the file, "latest" keeps the latest, "drop" drops the pair; "drop-user" drops
@@ -31,11 +32,15 @@ class Cleaning:
     max_books         keep the first so many books, by id
     """
 
+    merge_editions: bool = False
     min_book_ratings: int = 0
     duplicates: Duplicates = "error"
     min_user_ratings: int = 0
     max_users: int = 0
     max_books: int = 0
+
+
+NO_CLEANING = Cleaning()
 
 
 def clean(rows: pl.DataFrame, cleaning: Cleaning, scale: Scale) -> tuple[pl.DataFrame, list[Drop]]:
@@ -44,20 +49,41 @@ def clean(rows: pl.DataFrame, cleaning: Cleaning, scale: Scale) -> tuple[pl.Data
     Stars off the scale are an error, for every row. Each step runs once: dropping users can leave a book with fewer
     rows than `min_book_ratings`.
     """
-    _check_scale(rows, scale)
+    check_scale(rows, scale)
     sieve = Sieve(rows.with_columns(normalise_ids(rows[f"{kind}_id"], kind).alias(f"{kind}_id") for kind in ("user", "book")))
     if cleaning.min_book_ratings:
-        enough = pl.len().over("book_id") >= cleaning.min_book_ratings
-        sieve.keep(enough, f"book with fewer than {cleaning.min_book_ratings:,} rows")
-    _settle_duplicates(sieve, cleaning.duplicates)
+        sieve.keep(pl.len().over("book_id") >= cleaning.min_book_ratings, too_few("book", cleaning.min_book_ratings))
+    settle_duplicates(sieve, cleaning.duplicates)
     if cleaning.min_user_ratings:
-        enough = pl.len().over("user_id") >= cleaning.min_user_ratings
-        sieve.keep(enough, f"user with fewer than {cleaning.min_user_ratings:,} rows")
+        sieve.keep(pl.len().over("user_id") >= cleaning.min_user_ratings, too_few("user", cleaning.min_user_ratings))
     _cut(sieve, cleaning)
     return sieve.rows, sieve.drops
 
 
-def _check_scale(rows: pl.DataFrame, scale: Scale) -> None:
+MARK = "to-read mark of a book that was read"
+USER_TWICE = "user who has a book twice"
+AGAIN = "the same row again"
+DIFFERING = "user and book that stand twice and differ"
+OLDER = "older than another row of the same user and book"
+
+
+def too_few(kind: str, least: int) -> str:
+    return f"{kind} with fewer than {least:,} rows"
+
+
+def too_late(kind: str, most: int) -> str:
+    return f"{kind} after the first {most:,}"
+
+
+def reasons(cleaning: Cleaning) -> list[str]:
+    """Why rows can leave, in the order in which they do."""
+    first = [too_few("book", cleaning.min_book_ratings), MARK, USER_TWICE, AGAIN, DIFFERING, OLDER]
+    last = [too_late("user", cleaning.max_users), too_late("book", cleaning.max_books)]
+    return [*first, too_few("user", cleaning.min_user_ratings), *last]
+
+
+def check_scale(rows: pl.DataFrame, scale: Scale) -> None:
+    """Raises DataError for the first row whose stars are not on the scale."""
     on_scale = pl.Series(scale.holds(rows["stars"].fill_null(scale.min).to_numpy()))
     refuse(
         rows,
@@ -67,25 +93,25 @@ def _check_scale(rows: pl.DataFrame, scale: Scale) -> None:
     )
 
 
-def _settle_duplicates(sieve: Sieve, duplicates: Duplicates) -> None:
+def settle_duplicates(sieve: Sieve, duplicates: Duplicates) -> None:
+    """Leaves one row of each pair. What happens to a user's rows depends on that user's rows alone."""
     twice = pl.struct(PAIR).is_duplicated()
     if not sieve.rows.select(twice.any()).item():
         return
     _merge_to_read_marks(sieve)
     if duplicates == "drop-user":
-        sieve.keep(~twice.any().over("user_id"), "user who has a book twice")
+        sieve.keep(~twice.any().over("user_id"), USER_TWICE)
         return
-    sieve.keep(pl.struct(*PAIR, *CONTENT).is_first_distinct(), "the same row again")
+    sieve.keep(pl.struct(*PAIR, *CONTENT).is_first_distinct(), AGAIN)
     if duplicates == "drop":
-        sieve.keep(~twice, "user and book that stand twice and differ")
+        sieve.keep(~twice, DIFFERING)
     if duplicates == "latest":
         refuse(
             sieve.rows,
             twice & pl.col("time").is_null().any().over(PAIR),
             f"{PAIR_NAME} stands twice without a time, so none is the latest",
         )
-        latest = pl.col("time").is_null() | (pl.col("time") == pl.col("time").max().over(PAIR))
-        sieve.keep(latest, "older than another row of the same user and book")
+        sieve.keep(pl.col("time").is_null() | (pl.col("time") == pl.col("time").max().over(PAIR)), OLDER)
     _refuse_differing(sieve.rows)
 
 
@@ -98,7 +124,7 @@ def _merge_to_read_marks(sieve: Sieve) -> None:
         return
     marked = pl.col("shelf").cast(pl.String) == "to_read"
     elsewhere = (~marked).any().over(PAIR) & (pl.col("place").n_unique().over(PAIR) > 1)
-    sieve.keep(~(marked & elsewhere), "to-read mark of a book that was read")
+    sieve.keep(~(marked & elsewhere), MARK)
 
 
 def _refuse_differing(rows: pl.DataFrame) -> None:
@@ -121,4 +147,4 @@ def _cut(sieve: Sieve, cleaning: Cleaning) -> None:
             first[column] = sieve.rows[column].unique().sort().head(most).implode()
     for column, kept in first.items():
         kind = column.removesuffix("_id")
-        sieve.keep(pl.col(column).is_in(kept), f"{kind} after the first {len(kept[0]):,}")
+        sieve.keep(pl.col(column).is_in(kept), too_late(kind, len(kept[0])))

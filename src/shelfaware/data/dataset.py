@@ -1,47 +1,51 @@
-"""The dataset folder: three tables as Parquet and dataset.json, whole and verified or refused."""
+"""The dataset folder: three tables as Parquet and dataset.json, whole and verified or refused.
+
+A table of many rows stands there in parts, so that it can be read (`parts.py`) and written (`part_writer.py`) by the part.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from shelfaware.data.books import Books
-from shelfaware.data.folder import sha256, write_folder
-from shelfaware.data.ids import IdMap
-from shelfaware.data.interactions import SHELVES, TO_READ, Interactions, Scale
+from shelfaware.data.about import ABOUT, About, write_dataset
+from shelfaware.data.interactions import SHELVES, TO_READ, Interactions
+from shelfaware.data.part_writer import cuts, part_of, write_rows
+from shelfaware.data.parts import Parts
 from shelfaware.data.report import ImportReport
 from shelfaware.errors import DataError
-
-FORMAT_VERSION = 1
-ABOUT = "dataset.json"
-TABLES = ("interactions.parquet", "books.parquet", "users.parquet")
 
 
 def save(data: Interactions, folder: Path | str, report: ImportReport | None = None) -> None:
     """Writes the folder in one step, in place of an older dataset there. Raises DataError if anything else is there."""
-    frames = dict(zip(TABLES, (data.to_frame(), data.books.table, data.users.ids.to_frame()), strict=True))
-    writers: dict[str, Callable[[Path], object]] = {name: frame.write_parquet for name, frame in frames.items()}
-    write_folder(Path(folder), {**writers, ABOUT: lambda path: _write_about(path, data, report)}, owns=ABOUT)
+    rows = data.to_frame()
+    edges = cuts(data.user_index)
+    parts = [rows[start:stop] for start, stop in pairwise(edges)]
+    about = About(
+        source=data.source,
+        simulated=data.simulated,
+        scale=data.scale,
+        fingerprint=data.fingerprint,
+        n_users=data.n_users,
+        n_books=data.n_books,
+        parts=tuple(part_of(part) for part in parts),
+        report=report,
+    )
+    writers = [partial(write_rows, part) for part in parts]
+    write_dataset(Path(folder), about, writers, data.books.table.write_parquet, data.users.ids.to_frame().write_parquet)
 
 
 def load(folder: Path | str) -> Interactions:
-    """Reads a dataset folder. Raises DataError if it is missing, damaged, edited or of another version."""
-    folder = Path(folder)
-    about = _read_about(folder)
-    for name in TABLES:
-        if not (folder / name).is_file():
-            raise DataError(f"{folder} has no {name}; import the dataset again")
-        if sha256(folder / name) != _at(about, folder, "sha256", name):
-            raise DataError(f"{folder / name} is damaged or was changed; import the dataset again")
-    data = _assembled(folder, about)
-    if data.fingerprint != about.get("fingerprint"):
-        raise DataError(f"{folder / ABOUT} does not belong to the tables beside it; import the dataset again")
+    """Reads a dataset folder whole. Raises DataError if it is missing, damaged, edited or of another version."""
+    parts = Parts.open(folder)
+    data = parts.assembled(range(len(parts)))
+    if data.fingerprint != parts.fingerprint:
+        raise DataError(f"{parts.folder / ABOUT} does not belong to the tables beside it; import the dataset again")
     return data
 
 
@@ -91,60 +95,3 @@ def _span(data: Interactions) -> dict[str, str] | None:
         return None
     known = data.time[~np.isnat(data.time)]
     return {"first": str(known.min().astype("datetime64[s]")), "last": str(known.max().astype("datetime64[s]"))}
-
-
-def _write_about(path: Path, data: Interactions, report: ImportReport | None) -> None:
-    about = {
-        "format_version": FORMAT_VERSION,
-        "source": data.source,
-        "simulated": data.simulated,
-        "scale": asdict(data.scale),
-        "fingerprint": data.fingerprint,
-        "counts": {"users": data.n_users, "books": data.n_books, "rows": len(data), "ratings": data.n_ratings},
-        "report": report.to_json() if report else None,
-        "sha256": {name: sha256(path.parent / name) for name in TABLES},
-    }
-    path.write_text(json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    try:
-        about = json.loads((folder / ABOUT).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        what = f"{folder} is no dataset: it has no {ABOUT}" if folder.exists() else f"there is no folder {folder}"
-        raise DataError(f"{what}; make one with `shelfaware import`") from None
-    except OSError as error:
-        raise DataError(f"{folder / ABOUT} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise DataError(f"{folder / ABOUT} is damaged: it is not JSON; import the dataset again") from None
-    version = about.get("format_version") if isinstance(about, dict) else None
-    if version != FORMAT_VERSION:
-        raise DataError(f"{folder} is a dataset of format {version}, this version reads {FORMAT_VERSION}; import it again")
-    return dict(about)
-
-
-def _at(about: Any, folder: Path, *keys: str) -> Any:
-    for key in keys:
-        if not isinstance(about, dict) or key not in about:
-            raise DataError(f"{folder / ABOUT} is damaged: it has no {'.'.join(keys)}; import the dataset again")
-        about = about[key]
-    return about
-
-
-def _assembled(folder: Path, about: dict[str, Any]) -> Interactions:
-    try:
-        rows, books, users = (pl.read_parquet(folder / name) for name in TABLES)
-        return Interactions(
-            user_index=rows["user_index"].to_numpy(),
-            book_index=rows["book_index"].to_numpy(),
-            stars=rows["stars"].fill_null(float("nan")).to_numpy(),
-            shelf=rows["shelf"].to_physical().cast(pl.Int8).to_numpy(),
-            time=None if rows["time"].is_null().all() else rows["time"].to_numpy(),
-            users=IdMap(users["user_id"], "user"),
-            books=Books.of(books),
-            scale=Scale(**about["scale"]),
-            source=str(about["source"]),
-            simulated=bool(about["simulated"]),
-        )
-    except (pl.exceptions.PolarsError, OSError, LookupError, TypeError, ValueError):
-        raise DataError(f"{folder} is damaged: its tables cannot be read; import the dataset again") from None

@@ -35,9 +35,12 @@ def write_folder(folder: Path, files: Mapping[str, Writer], *, owns: str) -> Non
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
             for name, write in files.items():
+                (temporary / name).parent.mkdir(mode=0o700, exist_ok=True)
                 write(temporary / name)
                 (temporary / name).chmod(0o600)
                 _sync(temporary / name)
+            for inner in {(temporary / name).parent for name in files}:
+                _sync(inner)
             _sync(temporary)
             _swap(temporary, folder)
             _sync(folder.parent)

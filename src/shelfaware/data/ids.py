@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,9 @@ Id = int | str
 
 LARGEST_ID = 2**53 - 1
 """Beyond it a number is no longer exact in JSON, in a spreadsheet or in a float64."""
+
+DENSE = 16
+"""Up to so many numbers an id are looked up in an array rather than by a join."""
 
 CANONICAL_NUMBER = r"^(0|[1-9][0-9]{0,18})$"
 
@@ -48,9 +52,25 @@ class IdMap:
             # A cast alone would take "007" and "+7" for 7.
             ids = pl.select(pl.when(ids.str.contains(CANONICAL_NUMBER)).then(ids)).to_series()
         wanted = ids.cast(self.ids.dtype, strict=False)
+        if self._places is not None and not wanted.null_count() and len(wanted):
+            numbers = wanted.to_numpy()
+            if numbers.min() >= 0 and numbers.max() < len(self._places):
+                found: Indices = self._places[numbers]
+                return found
+            known = (numbers >= 0) & (numbers < len(self._places))
+            return np.where(known, self._places[np.where(known, numbers, 0)], np.int32(-1))
         table = pl.DataFrame({"id": self.ids, "index": np.arange(len(self), dtype=np.int32)})
         joined = pl.DataFrame({"id": wanted}).join(table, on="id", how="left", maintain_order="left")
         return joined["index"].fill_null(-1).to_numpy().astype(np.int32)
+
+    @cached_property
+    def _places(self) -> Indices | None:
+        """The index of every number up to the last id, -1 of those that are none; None where there are many of those."""
+        if self.ids.dtype != pl.Int64 or not len(self.ids) or int(self.ids[-1]) > DENSE * len(self.ids):
+            return None
+        places = np.full(int(self.ids[-1]) + 1, -1, np.int32)
+        places[self.ids.to_numpy()] = np.arange(len(self), dtype=np.int32)
+        return places
 
     def index_of(self, ids: pl.Series | Iterable[Id]) -> Indices:
         """Indices of `ids` [n]. Raises UnknownIdError that names the first unknown id and counts the rest."""

@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from shelfaware.data.books import Books
-from shelfaware.data.cleaning import Cleaning, clean
-from shelfaware.data.dialects import BOOKS, Dialect
+from shelfaware.data.cleaning import NO_CLEANING, Cleaning, clean
+from shelfaware.data.dialects import Dialect
+from shelfaware.data.editions import Titles, merged, told_apart, works_of
 from shelfaware.data.ids import IdMap
 from shelfaware.data.interactions import Interactions, Scale
 from shelfaware.data.matrices import read_matrices
-from shelfaware.data.report import Drop, ImportReport
-from shelfaware.data.table import checked, open_sheet
-from shelfaware.data.titles import books_of
-from shelfaware.data.ucsd import read_ucsd, read_ucsd_books
+from shelfaware.data.report import Drop, ImportReport, nothing_left
+from shelfaware.data.table import Sheet, checked, open_sheet
+from shelfaware.data.ucsd import INTERACTIONS, TITLES, with_one_time
 from shelfaware.errors import DataError
 
 Imported = tuple[Interactions, ImportReport]
 
-NO_CLEANING = Cleaning()
+
+@dataclass(frozen=True)
+class InputFiles:
+    """What is imported: ratings in any of `dialects`, with a table of books among them or, in `title_dialects`, beside them."""
+
+    ratings: Sequence[Path]
+    dialects: Sequence[Dialect]
+    titles: Path | None = None
+    title_dialects: Sequence[Dialect] = ()
+    prepare: Callable[[Sheet], Sheet] | None = None
+
+    @property
+    def source(self) -> str:
+        return ", ".join(path.name for path in self.ratings)
+
+    @property
+    def paths(self) -> list[Path]:
+        return [*self.ratings, *([self.titles] if self.titles else [])]
+
+
+def ucsd_files(paths: Sequence[Path], books: Path | None = None) -> InputFiles:
+    """Dumps of the UCSD Book Graph; `books` is its `goodreads_books.json.gz`, for titles and works."""
+    return InputFiles(paths, [INTERACTIONS], books, [TITLES], with_one_time)
+
+
+def import_files(files: InputFiles, cleaning: Cleaning = NO_CLEANING, scale: Scale | None = None) -> Imported:
+    """Raises DataError that names file, line and value of what is wrong. `scale` is the dialect's own unless given."""
+    sheets = [open_sheet(path, files.dialects) for path in files.ratings]
+    ratings, titles = told_apart(sheets, [sheet.dialect for sheet in sheets])
+    titles = open_sheet(files.titles, files.title_dialects) if files.titles else titles
+    rows = checked([files.prepare(sheet) if files.prepare else sheet for sheet in ratings])
+    return _finish(rows, cleaning, scale or ratings[0].dialect.scale, files.source, Titles(titles) if titles else None)
 
 
 def import_table(
     paths: Sequence[Path], dialects: Sequence[Dialect], cleaning: Cleaning = NO_CLEANING, scale: Scale | None = None
 ) -> Imported:
-    """Tables in any of `dialects` (see `dialects.FORMATS`), with at most one table of books among them.
-
-    `scale` is the dialect's own unless given. Raises DataError that names file, line and value of what is wrong.
-    """
-    sheets = [open_sheet(path, dialects) for path in paths]
-    ratings = [sheet for sheet in sheets if sheet.dialect != BOOKS]
-    titles = [sheet for sheet in sheets if sheet.dialect == BOOKS]
-    if not ratings or len(titles) > 1:
-        raise DataError("name at least one table of ratings and at most one of books")
-    find_titles = partial(books_of, titles[0]) if titles else None
-    return _finish(checked(ratings), cleaning, scale or ratings[0].dialect.scale, _names(paths), find_titles)
+    """Tables in any of `dialects` (see `dialects.FORMATS`), with at most one table of books among them."""
+    return import_files(InputFiles(paths, dialects), cleaning, scale)
 
 
 def import_ucsd(
     paths: Sequence[Path], books: Path | None = None, cleaning: Cleaning = NO_CLEANING, scale: Scale | None = None
 ) -> Imported:
-    """Dumps of the UCSD Book Graph; `books` is its `goodreads_books.json.gz`, for titles and works."""
-    find_titles = partial(read_ucsd_books, books) if books else None
-    return _finish(read_ucsd(paths), cleaning, scale or Scale(), _names(paths), find_titles)
+    """Dumps of the UCSD Book Graph, as `ucsd_files` takes them."""
+    return import_files(ucsd_files(paths, books), cleaning, scale)
 
 
 def import_matrices(
@@ -63,19 +84,16 @@ def import_matrices(
 
 
 def _finish(
-    read: tuple[pl.DataFrame, list[Drop]],
-    cleaning: Cleaning,
-    scale: Scale,
-    source: str,
-    find_titles: Callable[[pl.Series], Books] | None,
+    read: tuple[pl.DataFrame, list[Drop]], cleaning: Cleaning, scale: Scale, source: str, titles: Titles | None
 ) -> Imported:
     rows, drops = read
+    if cleaning.merge_editions:
+        rows = merged(rows, works_of(titles))
     kept, dropped = clean(rows, cleaning, scale)
     drops = [*drops, *dropped]
     if not len(kept):
-        reasons = "; ".join(f"{drop.rows:,} {drop.reason}" for drop in drops)
-        raise DataError(f"nothing is left of {source}: {reasons}")
-    books = find_titles(kept["book_id"].unique()) if find_titles else None
+        raise nothing_left(source, drops)
+    books = titles.books(kept["book_id"].unique()) if titles else None
     data = Interactions.from_frame(kept, books=books, scale=scale, source=source)
     return data, _report(data, drops)
 

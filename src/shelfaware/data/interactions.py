@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -123,12 +124,7 @@ class Interactions:
         """
         user_ids = rows["user_id"] if users is None else pl.concat([users.ids.cast(pl.String), rows["user_id"].cast(pl.String)])
         users = IdMap(user_ids, "user")
-        books = Books.of_ids(IdMap(rows["book_id"], "book")) if books is None else books
-        missing = books.ids.find(rows["book_id"]) < 0
-        if missing.any():
-            extra = IdMap(rows["book_id"].filter(pl.Series(missing)), "book").ids.cast(pl.String)
-            known = books.table.with_columns(pl.col("book_id").cast(pl.String))
-            books = Books.of(pl.concat([known, pl.DataFrame({"book_id": extra})], how="diagonal"))
+        books = Books.of_ids(IdMap(rows["book_id"], "book")) if books is None else books.with_ids(rows["book_id"])
         user_index, book_index = users.index_of(rows["user_id"]), books.ids.index_of(rows["book_id"])
         order = np.lexsort((book_index, user_index))
         stars = rows["stars"].cast(pl.Float32).fill_null(float("nan")).to_numpy()[order]
@@ -149,15 +145,7 @@ class Interactions:
 
     def to_frame(self) -> pl.DataFrame:
         """The rows as in interactions.parquet: user_index, book_index, stars, shelf, time; unrated is null."""
-        no_time = pl.lit(None, pl.Datetime("us"))
-        return pl.DataFrame(
-            {
-                "user_index": self.user_index,
-                "book_index": self.book_index,
-                "stars": pl.Series(self.stars, dtype=pl.Float32).fill_nan(None),
-                "shelf": pl.Series(self.shelf).replace_strict(dict(enumerate(SHELVES)), return_dtype=pl.Enum(SHELVES)),
-            }
-        ).with_columns(no_time.alias("time") if self.time is None else pl.Series("time", self.time, pl.Datetime("us")))
+        return frame_of(self.user_index, self.book_index, self.stars, self.shelf, self.time)
 
     def __len__(self) -> int:
         return len(self.user_index)
@@ -222,15 +210,50 @@ class Interactions:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over ids, titles, scale and rows: the same data in another order has the same fingerprint."""
-        digest = hashlib.sha256(
-            repr((self.scale, self.simulated, str(self.users.ids.dtype), str(self.books.ids.ids.dtype))).encode()
-        )
-        for series in (self.users.ids, self.books.ids.ids, self.books.table["title"]):
-            digest.update("\n".join(series.cast(pl.String)).encode())
-        for column in (self.user_index, self.book_index, self.stars, self.shelf, self.time):
-            digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
-        return digest.hexdigest()
+        columns = (self.user_index, self.book_index, self.stars, self.shelf, self.time)
+        about = (self.scale, self.simulated)
+        return fingerprint_of(about, self.users, self.books, ([] if one is None else [one] for one in columns))
 
     def _pair_name(self, row: int) -> str:
         user, book = self.users.id_of(int(self.user_index[row])), self.books.ids.id_of(int(self.book_index[row]))
         return f"user {user!r}, book {book!r}"
+
+
+def fingerprint_of(about: tuple[Scale, bool], users: IdMap, books: Books, columns: Iterable[Iterable[AnyArray]]) -> str:
+    """The fingerprint of rows that need not be in memory at once.
+
+    `about`: the scale, and whether the data is simulated. `columns`: user_index, book_index, stars, shelf and time, each as
+    arrays one after another; no array at all where no row has a time.
+    """
+    digest = hashlib.sha256(repr((*about, str(users.ids.dtype), str(books.ids.ids.dtype))).encode())
+    for series in (users.ids, books.ids.ids, books.table["title"]):
+        digest.update("\n".join(series.cast(pl.String)).encode())
+    for column in columns:
+        absent = b"-"
+        for array in column:
+            # The hash reads the array where it is: a copy of a column would be half of what it costs.
+            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+            absent = b""
+        digest.update(absent)
+    return digest.hexdigest()
+
+
+def frame_of(
+    user_index: Indices,
+    book_index: Indices,
+    stars: Stars,
+    shelf: NDArray[np.int8],
+    time: NDArray[np.datetime64] | None,
+) -> pl.DataFrame:
+    """Columns of `Interactions` as a table of rows."""
+    kind, n = pl.Datetime("us"), len(user_index)
+    times = pl.repeat(None, n, dtype=kind, eager=True) if time is None else pl.Series(time, dtype=kind)
+    return pl.DataFrame(
+        {
+            "user_index": user_index,
+            "book_index": book_index,
+            "stars": pl.Series(stars, dtype=pl.Float32).fill_nan(None),
+            "shelf": pl.Series(shelf).replace_strict(dict(enumerate(SHELVES)), return_dtype=pl.Enum(SHELVES)),
+            "time": times,
+        }
+    )

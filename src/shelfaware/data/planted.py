@@ -101,15 +101,17 @@ def _codes(books: Books, label: pl.Expr) -> Positions:
 
 def _genre_part(books: Books, rng: np.random.Generator) -> Floats:
     """The normalised sum of the vectors of a book's genres [n_books, k], of unit variance; 0 for a book of none."""
-    genres_of = books.table["genres"].to_list()
-    genres = sorted({genre for mine in genres_of for genre in mine})
-    of_genre = rng.standard_normal((len(genres), len(TASTE_SPREAD)))
-    belongs = np.array([[genre in mine for genre in genres] for mine in genres_of], float)
+    pairs = books.table.select(pl.int_range(pl.len()).alias("book"), "genres").explode("genres").drop_nulls()
+    genres = pairs["genres"].rank("dense").to_numpy().astype(np.int64) - 1
+    n_genres = int(genres.max(initial=-1)) + 1
+    of_genre = rng.standard_normal((n_genres, len(TASTE_SPREAD)))
+    belongs = np.zeros((len(books), n_genres))
+    belongs[pairs["book"].to_numpy(), genres] = 1
     part: Floats = belongs @ of_genre / np.sqrt(np.maximum(belongs.sum(axis=1, keepdims=True), 1))
     return part
 
 
-def draw_block(world: World, seed: int, block: int) -> Cells:
+def draw_block(world: World, seed: int, block: int, median_rated: float = MEDIAN_RATED) -> Cells:
     """What the users block * BLOCK_USERS ... of the world do."""
     rng = generator(seed, "simulated users", block)
     n_books, k = world.vectors.shape
@@ -117,11 +119,38 @@ def draw_block(world: World, seed: int, block: int) -> Cells:
     latent = liking + world.quality + USER_SPREAD * rng.standard_normal((BLOCK_USERS, 1))
     pull = world.log_popularity + TASTE_PULL * liking + rng.gumbel(size=liking.shape)
     pull += SERIES_PULL * rng.standard_normal((BLOCK_USERS, int(world.series.max()) + 1))[:, world.series]
-    n_rated, n_read, n_taken = _how_many(rng, n_books)
-    least = np.take_along_axis(np.sort(pull, axis=1), (n_books - n_taken)[:, None], axis=1)
+    rated, read, taken = how_many(rng, n_books, median_rated)
+    least = np.take_along_axis(np.sort(pull, axis=1), (n_books - taken)[:, None], axis=1)
     user, book = np.nonzero(pull >= least)
+    return cells_of(rng, world, (user, book, latent[user, book]), (rated, read), block)
+
+
+def median_for(n_ratings: int, n_users: int) -> float:
+    """The median of rated books a user with which so many users rate so many books in all, about."""
+    return n_ratings / n_users / float(np.exp(RATED_SPREAD**2 / 2))
+
+
+def how_many(rng: np.random.Generator, n_books: int, median_rated: float) -> tuple[Positions, Positions, Positions]:
+    """How many books each user rated, read and took up at all, each [BLOCK_USERS] and within the next."""
+    rated = np.rint(median_rated * np.exp(RATED_SPREAD * rng.standard_normal(BLOCK_USERS)))
+    rated = np.clip(rated, 1, max(n_books // 2, 1)).astype(np.int64)
+    read = np.minimum(rated + rng.poisson(UNRATED_READ * rated), n_books)
+    return rated, read, np.minimum(read + rng.poisson(TO_READ_SHELVED * rated), n_books)
+
+
+def cells_of(
+    rng: np.random.Generator,
+    world: World,
+    taken: tuple[Positions, Positions, Floats],
+    how_many: tuple[Positions, Positions],
+    block: int,
+) -> Cells:
+    """What is done with the books that are taken up: user within the block, book and latent [n], sorted by user, then book.
+
+    `how_many`: books that each user rated, and read, [BLOCK_USERS].
+    """
+    (user, book, latent), (n_rated, n_read) = taken, how_many
     turn = _places(user, _moments(rng, world, user, book))
-    latent = latent[user, book]
     return Cells(
         user_index=(user + block * BLOCK_USERS).astype(np.int32),
         book_index=book.astype(np.int32),
@@ -133,20 +162,23 @@ def draw_block(world: World, seed: int, block: int) -> Cells:
     )
 
 
-def _how_many(rng: np.random.Generator, n_books: int) -> tuple[Positions, Positions, Positions]:
-    """How many books each user rated, read and took up at all, each [BLOCK_USERS] and within the next."""
-    rated = np.rint(MEDIAN_RATED * np.exp(RATED_SPREAD * rng.standard_normal(BLOCK_USERS)))
-    rated = np.clip(rated, 1, max(n_books // 2, 1)).astype(np.int64)
-    read = np.minimum(rated + rng.poisson(UNRATED_READ * rated), n_books)
-    return rated, read, np.minimum(read + rng.poisson(TO_READ_SHELVED * rated), n_books)
-
-
 def _moments(rng: np.random.Generator, world: World, user: Positions, book: Positions) -> Floats:
     """A random moment of [0, 1) for each cell [n]; a user's volumes of one series have theirs in reading order."""
     moment, series = rng.random(len(user)), world.series[book]
-    in_order = np.empty_like(moment)
-    in_order[np.lexsort((world.position[book], series, user))] = moment[np.lexsort((moment, series, user))]
-    return in_order
+    several = _shared(user * (int(series.max()) + 1) + series)
+    mine, volumes, moments = user[several], series[several], moment[several]
+    in_order = np.empty_like(moments)
+    in_order[np.lexsort((world.position[book[several]], volumes, mine))] = moments[np.lexsort((moments, volumes, mine))]
+    moment[several] = in_order
+    return moment
+
+
+def _shared(keys: Positions) -> Mask:
+    """Where a key stands more than once [n]."""
+    ascending = np.sort(keys)
+    twice = ascending[1:][ascending[1:] == ascending[:-1]]
+    place = np.minimum(np.searchsorted(twice, keys), len(twice) - 1)
+    return twice[place] == keys if len(twice) else np.zeros(len(keys), bool)
 
 
 def _places(user: Positions, moment: Floats) -> Positions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import gzip
 import io
@@ -67,14 +68,25 @@ def read_bytes(path: Path) -> bytes:
 
 
 def _unpacked(raw: bytes, name: str) -> Iterator[bytes]:
-    size, limit = 0, max(UNPACKED_FREE, UNPACKED_RATIO * len(raw))
+    size = 0
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream, gzip_errors(name):
+        while piece := stream.read(2**22):
+            size += len(piece)
+            refuse_bomb(name, size, len(raw))
+            yield piece
+
+
+def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
+    """Raises DataError where a gzipped file has unpacked to more than any honest one would."""
+    if unpacked > max(UNPACKED_FREE, UNPACKED_RATIO * packed):
+        raise DataError(f"{name} unpacks to more than {UNPACKED_RATIO} times its size; unpack it yourself first")
+
+
+@contextlib.contextmanager
+def gzip_errors(name: str) -> Iterator[None]:
+    """Turns what goes wrong in unpacking into one sentence."""
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:
-            while piece := stream.read(2**22):
-                size += len(piece)
-                if size > limit:
-                    raise DataError(f"{name} unpacks to more than {UNPACKED_RATIO} times its size; unpack it yourself first")
-                yield piece
+        yield
     except EOFError:
         raise DataError(f"{name} ends in the middle of its gzip stream; fetch it again") from None
     except (OSError, zlib.error):
@@ -83,10 +95,11 @@ def _unpacked(raw: bytes, name: str) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Delimited:
-    """CSV and its relatives."""
+    """CSV and its relatives. `before`: so many lines of the file, less its header, stand before `raw`."""
 
     name: str
     raw: bytes
+    before: int = 0
     unit: str = "line"
 
     def names(self, dialect: Dialect, /) -> list[str]:
@@ -97,8 +110,8 @@ class Delimited:
 
     def rows(self, dialect: Dialect, columns: Mapping[str, int], /) -> pl.DataFrame:
         text = self._text(dialect.encoding)
-        first = len(text) - len(text.lstrip("\n"))
-        text = text[first:]
+        blank = len(text) - len(text.lstrip("\n"))
+        first, text = self.before + blank, text[blank:]
         separator = dialect.separator(text.partition("\n")[0])
         if len(separator) > 1:
             text, separator = text.replace(separator, UNIT_SEPARATOR), UNIT_SEPARATOR
@@ -116,10 +129,10 @@ class Delimited:
         try:
             text = raw.decode(encoding)
         except UnicodeDecodeError as error:
-            line = raw.count(b"\n", 0, error.start) + 1
+            line = self.before + raw.count(b"\n", 0, error.start) + 1
             raise DataError(f"{self.name}, line {line}: bytes that are not UTF-8; save the file as UTF-8") from None
         if "\0" in text:
-            line = text.count("\n", 0, text.index("\0")) + 1
+            line = self.before + text.count("\n", 0, text.index("\0")) + 1
             raise DataError(f"{self.name}, line {line}: a NUL byte, so this is not a text file")
         return text
 
@@ -164,14 +177,16 @@ def _fault(text: str, separator: str, quote: str | None, first: int) -> str:
 
 @dataclass(frozen=True)
 class JsonLines:
-    """One JSON object a line; the first line names the columns."""
+    """One JSON object a line; the first line, or `header`, names the columns. `before`: lines of the file before `raw`."""
 
     name: str
     raw: bytes
+    before: int = 0
+    header: bytes = b""
     unit: str = "line"
 
     def names(self, _dialect: Dialect, /) -> list[str]:
-        first, _, _ = self.raw.lstrip().partition(b"\n")
+        first, _, _ = (self.header or self.raw).lstrip().partition(b"\n")
         try:
             return list(json.loads(first))
         except (ValueError, RecursionError):
@@ -181,20 +196,20 @@ class JsonLines:
         names = self.names(_dialect)
         try:
             frame = pl.read_ndjson(self.raw, schema={names[i]: pl.String for i in columns.values()})
-            lines = [i for i, line in enumerate(io.BytesIO(self.raw), 1) if not line.isspace()]
+            lines = [i for i, line in enumerate(io.BytesIO(self.raw), self.before + 1) if not line.isspace()]
             picked = [pl.col(names[i]).alias(ours) for ours, i in columns.items()]
             return frame.select(*picked).with_columns(pl.Series("line", lines, pl.Int64))
         except (pl.exceptions.PolarsError, UnicodeError):
             raise DataError(f"{self.name}, line {self._fault()}: not a JSON object") from None
 
     def _fault(self) -> int:
-        for i, line in enumerate(io.BytesIO(self.raw), 1):
+        for i, line in enumerate(io.BytesIO(self.raw), self.before + 1):
             try:
                 if not line.isspace() and not isinstance(json.loads(line), dict):
                     return i
             except (ValueError, RecursionError):
                 return i
-        return 1
+        return self.before + 1
 
 
 @dataclass(frozen=True)
@@ -206,14 +221,14 @@ class Parquet:
     def names(self, _dialect: Dialect, /) -> list[str]:
         return list(self._schema)
 
-    def rows(self, _dialect: Dialect, columns: Mapping[str, int], /) -> pl.DataFrame:
+    def rows(self, dialect: Dialect, columns: Mapping[str, int], /) -> pl.DataFrame:
         names = list(self._schema)
-        texts = [self._text(names[i]).alias(ours) for ours, i in columns.items()]
         try:
             frame = pl.read_parquet(io.BytesIO(self.raw), columns=list({names[i]: 0 for i in columns.values()}))
-            return frame.select(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("line"), *texts)
         except pl.exceptions.PolarsError:
             raise DataError(f"{self.name} is a damaged Parquet file") from None
+        places = {ours: frame.columns.index(names[i]) for ours, i in columns.items()}
+        return Frame(self.name, frame).rows(dialect, places)
 
     @cached_property
     def _schema(self) -> dict[str, pl.DataType]:
@@ -222,8 +237,27 @@ class Parquet:
         except (pl.exceptions.PolarsError, OSError):
             raise DataError(f"{self.name} is a damaged Parquet file") from None
 
+
+@dataclass(frozen=True)
+class Frame:
+    """Rows of a file whose columns have types. `before`: rows of the file before them."""
+
+    name: str
+    frame: pl.DataFrame
+    before: int = 0
+    unit: str = "row"
+
+    def names(self, _dialect: Dialect, /) -> list[str]:
+        return self.frame.columns
+
+    def rows(self, _dialect: Dialect, columns: Mapping[str, int], /) -> pl.DataFrame:
+        names = self.frame.columns
+        texts = [self._text(names[i]).alias(ours) for ours, i in columns.items()]
+        row = pl.int_range(self.before + 1, self.before + pl.len() + 1, dtype=pl.Int64)
+        return self.frame.select(row.alias("line"), *texts)
+
     def _text(self, name: str) -> pl.Expr:
-        column, kind = pl.col(name), self._schema[name]
+        column, kind = pl.col(name), self.frame.schema[name]
         if kind.is_nested() or kind in (pl.Binary, pl.Object):
             raise DataError(f"{self.name}: column {name!r} holds {kind}, not plain values")
         if kind.is_float():

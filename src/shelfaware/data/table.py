@@ -6,7 +6,7 @@ String), stars (null where unrated), shelf (a rated book is read) and time (UTC,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,14 @@ import polars as pl
 from shelfaware.data.dialects import Dialect
 from shelfaware.data.ids import CANONICAL_NUMBER, LARGEST_ID, normalise_ids
 from shelfaware.data.interactions import SHELVES
-from shelfaware.data.reading import open_file
+from shelfaware.data.reading import File, open_file
 from shelfaware.data.report import Drop, Sieve, refuse
 from shelfaware.errors import DataError
 
 NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?$"
 LONGEST_ID = 200
+OTHER_SHELF, NOTHING_SAID = "on a shelf that is neither read nor to-read", "neither stars nor a shelf"
+"""Why a row is dropped while it is read, in this order."""
 VALUES = ("user_id", "book_id", "stars", "shelf", "time")
 
 SHELF_WORDS = {
@@ -48,19 +50,28 @@ class Sheet:
     dialect: Dialect
     rows: pl.DataFrame
 
+    @classmethod
+    def of(cls, file: File, dialect: Dialect, columns: Mapping[str, int]) -> Sheet:
+        """The rows of `file`, whose `columns` are where the dialect found them."""
+        return cls(dialect, file.rows(dialect, columns).with_columns(_constant(f"{file.name}, {file.unit}").alias("place")))
+
 
 def open_sheet(path: Path, dialects: Sequence[Dialect]) -> Sheet:
     """Reads a file in the first of `dialects` that fits it."""
     file = open_file(path)
+    sheet = Sheet.of(file, *understood(file, dialects))
+    if not len(sheet.rows):
+        raise DataError(f"{path.name} has no rows")
+    return sheet
+
+
+def understood(file: File, dialects: Sequence[Dialect]) -> tuple[Dialect, dict[str, int]]:
+    """The first of `dialects` that fits a file, and where our columns are in it."""
     for dialect in dialects:
-        names = file.names(dialect)
-        columns = dialect.find(names, path.name)
+        columns = dialect.find(file.names(dialect), file.name)
         if columns is not None:
-            rows = file.rows(dialect, columns)
-            if not len(rows):
-                raise DataError(f"{path.name} has no rows")
-            return Sheet(dialect, rows.with_columns(_constant(f"{file.name}, {file.unit}").alias("place")))
-    raise DataError(dialects[0].complaint(file.names(dialects[0]), path.name))
+            return dialect, columns
+    raise DataError(dialects[0].complaint(file.names(dialects[0]), file.name))
 
 
 def read_table(paths: Sequence[Path], dialects: Sequence[Dialect]) -> tuple[pl.DataFrame, list[Drop]]:
@@ -70,15 +81,16 @@ def read_table(paths: Sequence[Path], dialects: Sequence[Dialect]) -> tuple[pl.D
 
 def checked(sheets: Sequence[Sheet]) -> tuple[pl.DataFrame, list[Drop]]:
     """Sheets of text as one table of values. Raises DataError that names the place of the first bad value."""
-    parts = [_values(sheet) for sheet in sheets]
+    parts = [values(sheet) for sheet in sheets]
     rows = pl.concat([part.rows for part in parts])
     for kind in ("user", "book"):
-        _refuse_huge_ids(rows, f"{kind}_id")
+        refuse_huge_ids(rows, f"{kind}_id")
         rows = rows.with_columns(normalise_ids(rows[f"{kind}_id"], kind).alias(f"{kind}_id"))
     return rows, [drop for part in parts for drop in part.drops]
 
 
-def _values(sheet: Sheet) -> Sieve:
+def values(sheet: Sheet) -> Sieve:
+    """The text of a sheet as values, ids still as text. Raises DataError that names the place of the first bad one."""
     rows, dialect = _trimmed(sheet), sheet.dialect
     for kind in ("user", "book"):
         _check_ids(rows, kind, numbered=dialect.numbered)
@@ -88,8 +100,8 @@ def _values(sheet: Sheet) -> Sieve:
     sieve = Sieve(rows)
     known = pl.col("word").replace_strict(SHELF_WORDS, default=None, return_dtype=pl.String)
     unrated, wordless = pl.col("stars").is_null(), pl.col("word").is_null()
-    sieve.keep(~unrated | wordless | known.is_not_null(), "on a shelf that is neither read nor to-read")
-    sieve.keep(~unrated | ~wordless | bool(dialect.shelf), "neither stars nor a shelf")
+    sieve.keep(~unrated | wordless | known.is_not_null(), OTHER_SHELF)
+    sieve.keep(~unrated | ~wordless | bool(dialect.shelf), NOTHING_SAID)
     shelf = pl.when(~unrated).then(pl.lit("read")).when(wordless).then(pl.lit(dialect.shelf)).otherwise(known)
     sieve.rows = sieve.rows.select(
         "place",
@@ -128,7 +140,7 @@ def _check_ids(rows: pl.DataFrame, kind: str, *, numbered: bool) -> None:
     refuse(rows, one.str.contains(r"[\x00-\x1f\x7f]"), f"{shown} holds a control character; is a quote left open?")
 
 
-def _refuse_huge_ids(rows: pl.DataFrame, column: str) -> None:
+def refuse_huge_ids(rows: pl.DataFrame, column: str) -> None:
     """Ids that are all digits are numbers, and numbers beyond 2^53 - 1 would not survive JSON or a spreadsheet."""
     if rows[column].str.contains(r"^[0-9]+$").all():
         number = pl.col(column).str.strip_chars_start("0").replace("", "0").cast(pl.Int64, strict=False)
@@ -152,12 +164,17 @@ def _time(rows: pl.DataFrame, time_format: str) -> pl.Expr:
     if time_format:
         return text.str.to_datetime(time_format, time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
     number = pl.when(text.str.contains(NUMBER)).then(text).cast(pl.Float64, strict=False)
-    seconds = pl.when(number >= MILLISECONDS_FROM).then(number / 1e3).otherwise(number)
-    seconds = pl.when(seconds.is_between(FIRST_SECOND, LAST_SECOND)).then(seconds)
-    numeric = (seconds * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
+    numeric = seconds_to_time(number)
     if rows["time"].str.contains(NUMBER).all():
         return numeric
     zoned = text.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
     plain = text.str.replace("T", " ", literal=True)
     naive = [plain.str.to_datetime(one, time_unit="us", strict=False) for one in ISO_FORMATS]
     return pl.coalesce(numeric, zoned, *naive)
+
+
+def seconds_to_time(number: pl.Expr) -> pl.Expr:
+    """Seconds or milliseconds since 1970 as Datetime[us]; null outside the years 1 to 9999."""
+    seconds = pl.when(number >= MILLISECONDS_FROM).then(number / 1e3).otherwise(number)
+    seconds = pl.when(seconds.is_between(FIRST_SECOND, LAST_SECOND)).then(seconds)
+    return (seconds * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us"))
