@@ -37,7 +37,7 @@ def scale_import() -> list[Figure]:
 def timed(path: Path, out: Path) -> tuple[float, float, float]:
     """Seconds by the clock, seconds of all cores, and the peak in MB of an import with everything that belongs to it."""
     from shelfaware.data.importers import ucsd_files
-    from shelfaware.data.streaming import stream
+    from shelfaware.data.streaming.importing import stream
 
     started = time.perf_counter()
     stream(ucsd_files([path]), out)

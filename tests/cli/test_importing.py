@@ -8,8 +8,8 @@ from scipy.sparse import csr_array, save_npz
 from typer.testing import CliRunner, Result
 
 from shelfaware.cli.importing import app
-from shelfaware.data import streaming
 from shelfaware.data.dataset import load
+from shelfaware.data.streaming import importing as streaming
 from shelfaware.errors import DataError
 
 real = streaming.stream

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shelfaware.data import blocks
-from shelfaware.data.blocks import Block, blocks_of, open_source
 from shelfaware.data.cleaning import check_scale
 from shelfaware.data.dialects import FORMATS
 from shelfaware.data.interactions import Scale
+from shelfaware.data.streaming import blocks
+from shelfaware.data.streaming.blocks import Block, blocks_of, open_source
+from shelfaware.data.streaming.typed import short_way
 from shelfaware.data.table import Sheet, values
-from shelfaware.data.typed import short_way
 from shelfaware.data.ucsd import INTERACTIONS
 from shelfaware.errors import DataError
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shelfaware.cli import main
-from shelfaware.data import blocks, part_writer, read_ids, runs
+from shelfaware.data import part_writer
 from shelfaware.data.cleaning import Cleaning
 from shelfaware.data.dataset import load
 from shelfaware.data.dialects import FORMATS
@@ -25,7 +25,8 @@ from shelfaware.data.importers import InputFiles, import_files, ucsd_files
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.parts import Parts
 from shelfaware.data.report import ImportReport
-from shelfaware.data.streaming import Manner, stream
+from shelfaware.data.streaming import blocks, read_ids, runs
+from shelfaware.data.streaming.importing import Manner, stream
 from shelfaware.errors import DataError
 
 TABLE = FORMATS["table"]

@@ -12,14 +12,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from shelfaware.data import blocks, part_writer, runs
+from shelfaware.data import part_writer
 from shelfaware.data.cleaning import Cleaning
 from shelfaware.data.dataset import load, save
 from shelfaware.data.dialects import FORMATS
 from shelfaware.data.importers import InputFiles, import_ucsd, ucsd_files
 from shelfaware.data.report import Drop
-from shelfaware.data.streaming import Manner, stream
-from shelfaware.data.workshop import Workshop
+from shelfaware.data.streaming import blocks, runs
+from shelfaware.data.streaming.importing import Manner, stream
+from shelfaware.data.streaming.workshop import Workshop
 from shelfaware.errors import DataError
 
 HEADER = "user_id,book_id,is_read,rating,is_reviewed\n"
@@ -180,9 +181,10 @@ def test_a_killed_import_goes_on_where_it_was(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from shelfaware.data import blocks, part_writer, runs
+from shelfaware.data import part_writer
+from shelfaware.data.streaming import blocks, runs
 from shelfaware.data.importers import ucsd_files
-from shelfaware.data.streaming import Manner, stream
+from shelfaware.data.streaming.importing import Manner, stream
 blocks.BLOCK_BYTES, runs.RUN_ROWS, part_writer.PART_ROWS = 100, 20, 20
 calls = 0
 def watch(*_):

@@ -17,6 +17,7 @@ from shelfaware.data.books import Books
 from shelfaware.data.interactions import READ, TO_READ
 from shelfaware.errors import DataError, UnknownIdError
 from shelfaware.library.library import read_library
+from shelfaware.models import gp as gp_module
 from shelfaware.models.base import Model
 from shelfaware.models.gp import GP
 from shelfaware.models.readers import Readers
@@ -60,11 +61,9 @@ TWO_TASTES = [[1.0, 0.0]] * 4 + [[0.0, 1.0]] * 3
 
 
 def variance(model: GP, who: Readers) -> Floats:
-    """Of a new rating of each book [n_books]."""
+    """Of a new rating of each book before it is rounded to a step [n_books]."""
     n = len(model.catalogue)
-    deviation = model.forecast(who, np.zeros(n, np.int64), np.arange(n)).deviation
-    assert deviation is not None
-    return deviation**2
+    return gp_module._forecast(model._table, who, np.zeros(n, np.int64), np.arange(n))[1]
 
 
 @pytest.mark.parametrize("stars", [{}, {3: 5.0, 7: 1.0}, {book: 1.0 + book % 5 for book in range(0, 40, 2)}])

@@ -60,7 +60,7 @@ class Posterior:
 
     @property
     def features(self) -> int:
-        return self.tables[0].phi.shape[1]
+        return int(self.tables[0].phi.shape[1])
 
     @property
     def n_books(self) -> int:

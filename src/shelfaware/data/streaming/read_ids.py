@@ -10,9 +10,9 @@ import polars as pl
 
 from shelfaware.arrays import Positions
 from shelfaware.data.ids import LARGEST_ID, IdMap
-from shelfaware.data.runs import run_names
+from shelfaware.data.streaming.runs import run_names
+from shelfaware.data.streaming.workshop import Workshop
 from shelfaware.data.table import refuse_huge_ids
-from shelfaware.data.workshop import Workshop
 
 COUNTED_BY_NUMBER = 2**25
 """Ids that are numbers below it are counted in an array."""

@@ -17,8 +17,8 @@ import polars as pl
 from shelfaware.arrays import Floats, Indices, Mask
 from shelfaware.data.cleaning import Cleaning, reasons, settle_duplicates, too_few, too_late
 from shelfaware.data.part_writer import cuts
-from shelfaware.data.read_ids import Counted
 from shelfaware.data.report import Drop, Sieve
+from shelfaware.data.streaming.read_ids import Counted
 
 KEPT = ("user", "book", "stars", "shelf", "line", "place", "time")
 

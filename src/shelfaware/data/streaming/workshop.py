@@ -18,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from shelfaware.data.blocks import HEAD_BYTES
+from shelfaware.data.streaming.blocks import HEAD_BYTES
 from shelfaware.errors import DataError
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")

@@ -8,15 +8,15 @@ from typing import Any
 
 import polars as pl
 
-from shelfaware.data.blocks import Block, Place, Source, blocks_of
 from shelfaware.data.cleaning import check_scale
 from shelfaware.data.ids import CANONICAL_NUMBER, LARGEST_ID
 from shelfaware.data.interactions import SHELVES, Scale
 from shelfaware.data.report import Drop
+from shelfaware.data.streaming.blocks import Block, Place, Source, blocks_of
+from shelfaware.data.streaming.typed import short_way
+from shelfaware.data.streaming.workshop import Workshop
 from shelfaware.data.table import NOTHING_SAID, OTHER_SHELF, Sheet, values
-from shelfaware.data.typed import short_way
 from shelfaware.data.watching import Watch
-from shelfaware.data.workshop import Workshop
 from shelfaware.errors import DataError
 
 RUN_ROWS = 4_000_000

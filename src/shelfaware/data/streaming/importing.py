@@ -19,7 +19,6 @@ from shelfaware.arrays import Indices, Mask
 from shelfaware.data import part_writer
 from shelfaware.data.about import ABOUT, About
 from shelfaware.data.ahead import ahead
-from shelfaware.data.blocks import Source, blocks_of, open_source
 from shelfaware.data.books import Books
 from shelfaware.data.cleaning import NO_CLEANING, Cleaning
 from shelfaware.data.editions import Titles, editions, told_apart, works_of
@@ -27,15 +26,16 @@ from shelfaware.data.folder import refuse_foreign, translated_disk_errors
 from shelfaware.data.ids import IdMap
 from shelfaware.data.importers import InputFiles
 from shelfaware.data.interactions import Scale
-from shelfaware.data.part_cleaning import Cleaned, Cleaner, cut, in_order
 from shelfaware.data.part_writer import Origin, PartWriter
-from shelfaware.data.read_ids import Slices, conform, counted
 from shelfaware.data.reading import GZIP, PARQUET
 from shelfaware.data.report import Drop, ImportReport, nothing_left
-from shelfaware.data.runs import Reading, read_runs
+from shelfaware.data.streaming.blocks import Source, blocks_of, open_source
+from shelfaware.data.streaming.part_cleaning import Cleaned, Cleaner, cut, in_order
+from shelfaware.data.streaming.read_ids import Slices, conform, counted
+from shelfaware.data.streaming.runs import Reading, read_runs
+from shelfaware.data.streaming.workshop import Workshop
 from shelfaware.data.table import Sheet
 from shelfaware.data.watching import Watch, silent
-from shelfaware.data.workshop import Workshop
 from shelfaware.errors import DataError
 
 STREAM_FROM = 2**28

@@ -11,10 +11,10 @@ import io
 import numpy as np
 import polars as pl
 
-from shelfaware.data.blocks import Block
 from shelfaware.data.dialects import Dialect
 from shelfaware.data.ids import LARGEST_ID
 from shelfaware.data.interactions import SHELVES, Scale
+from shelfaware.data.streaming.blocks import Block
 from shelfaware.data.table import seconds_to_time
 from shelfaware.errors import DataError
 
