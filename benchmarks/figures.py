@@ -11,7 +11,9 @@ import first_model
 import library
 import quality
 import questions
+import ranking
 import results
+import scale_import
 import service
 import timings
 import variety
@@ -26,7 +28,9 @@ GROUPS = {
     "demo": timings.demo,
     "matching": lambda _: library.matching(DATA),
     "first-model": lambda _: first_model.first_model(DATA / "goodbooks-10k" / "books.csv"),
+    "ranking": ranking.ranking,
     "variety": variety.variety,
+    "scale-import": lambda _: scale_import.scale_import(),
     "questions": questions.questions,
     "service": lambda _: service.service(DATA / "goodbooks-10k" / "books.csv"),
 }

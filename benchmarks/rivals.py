@@ -3,9 +3,11 @@
     rivals.py keras ARRAYS EPOCHS     the notebook's network, by KERAS_BACKEND: {"seconds": per epoch, "loss": per epoch}
     rivals.py surprise ARRAYS SEED    SVD and SVD++: {name: {"mse", "seconds"}}
     rivals.py myfm ARRAYS SEED        Bayesian matrix factorisation, rank 32: {name: {"mse", "seconds"}}
+    rivals.py rankers ARRAYS OUT      iALS, BPR and ELSA: vectors of users and books into the .npz OUT; {name: {"seconds"}}
     rivals.py versions
 
-ARRAYS is an .npz of the notebook's split: `train` and `test` [n, 3] of user, book, stars, sorted by book, then user; `shape`.
+ARRAYS is an .npz of the notebook's split: `train` and `test` [n, 3] of user, book, stars, sorted by book, then user; `shape`;
+for rankers `train` [n, 3] of user, book and how much the user took to the book, sorted by user, then book.
 Stars are clipped to 1 to 5 before they are judged, as ours are.
 """
 
@@ -19,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-PACKAGES = ("numpy", "keras", "tensorflow_cpu", "jax", "scikit-surprise", "myfm")
+PACKAGES = ("numpy", "keras", "tensorflow_cpu", "jax", "scikit-surprise", "myfm", "implicit")
 
 
 def keras(path: str, epochs: str) -> dict[str, list[float]]:
@@ -93,6 +95,67 @@ def myfm(path: str, seed: str) -> dict[str, dict[str, float]]:
     return {"myFM, rank 32": _judged(fit, lambda model: model.predict(one_hot(arrays["test"])), arrays)}
 
 
+def rankers(path: str, out: str) -> dict[str, dict[str, float]]:
+    """Settings chosen on validation inside the training data (docs/experiments.md)."""
+    from implicit.als import AlternatingLeastSquares
+    from implicit.bpr import BayesianPersonalizedRanking
+    from scipy.sparse import csr_matrix
+
+    arrays = np.load(path)
+    user, book, taken = arrays["train"].T
+    x = csr_matrix((taken.astype(np.float32), (user.astype(int), book.astype(int))), shape=arrays["shape"])
+    makers = {
+        "iALS": lambda: AlternatingLeastSquares(factors=64, regularization=100.0, alpha=5.0, num_threads=1, random_state=0),
+        "BPR": lambda: BayesianPersonalizedRanking(
+            factors=32, learning_rate=0.02, regularization=0.1, iterations=100, num_threads=1, random_state=0
+        ),
+    }
+    found, seconds = {}, {}
+    for name, make in makers.items():
+        started, model = time.perf_counter(), make()
+        model.fit(x, show_progress=False)
+        found |= {f"{name} users": model.user_factors, f"{name} books": model.item_factors}
+        seconds[name] = {"seconds": time.perf_counter() - started}
+    started = time.perf_counter()
+    found["ELSA books"] = elsa(x, factors=128, epochs=30)
+    seconds["ELSA"] = {"seconds": time.perf_counter() - started}
+    np.savez(out, **found)
+    return seconds
+
+
+def elsa(x: Any, factors: int, epochs: int) -> np.ndarray:
+    """A of score = x A A^T - x, rows of length 1: Adam on | x / |x| - relu(x A A^T - x) / |.| |^2 (Vancura et al. 2022)."""
+    import jax
+    import jax.numpy as jnp
+
+    rng, batch, rate = np.random.default_rng(0), 512, 0.1
+    rows = x[np.diff(x.indptr) > 0].toarray()
+    steps = epochs * (len(rows) // batch)
+
+    def unit(a: Any) -> Any:
+        return a / jnp.maximum(jnp.linalg.norm(a, axis=1, keepdims=True), 1e-9)
+
+    def loss(a: Any, some: Any) -> Any:
+        guess = jax.nn.relu(some @ unit(a) @ unit(a).T - some)
+        return ((unit(some) - unit(guess)) ** 2).sum(axis=1).mean()
+
+    @jax.jit
+    def step(state: Any, t: Any, some: Any) -> Any:
+        a, m, v = state
+        g = jax.grad(loss)(a, some)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        lr = rate * (1 + jnp.cos(jnp.pi * t / steps)) / 2
+        return a - lr * m / (1 - 0.9**t) / (jnp.sqrt(v / (1 - 0.999**t)) + 1e-8), m, v
+
+    start = jnp.asarray(rng.normal(size=(x.shape[1], factors)).astype(np.float32))
+    state = (start, jnp.zeros_like(start), jnp.zeros_like(start))
+    for epoch in range(epochs):
+        order = rng.permutation(len(rows))[: steps // epochs * batch].reshape(-1, batch)
+        for t, some in enumerate(order, epoch * len(order) + 1):
+            state = step(state, jnp.float32(t), jnp.asarray(rows[some]))
+    return np.asarray(unit(state[0]))
+
+
 def _judged(fit: Any, predict: Any, arrays: Any) -> dict[str, float]:
     started = time.perf_counter()
     model = fit()
@@ -106,5 +169,6 @@ def versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    answer = {"keras": keras, "surprise": surprise, "myfm": myfm, "versions": versions}[sys.argv[1]](*sys.argv[2:])
+    verbs = {"keras": keras, "surprise": surprise, "myfm": myfm, "rankers": rankers, "versions": versions}
+    answer = verbs[sys.argv[1]](*sys.argv[2:])
     print(json.dumps(answer))

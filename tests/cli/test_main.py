@@ -77,7 +77,10 @@ def test_train_prints_and_stores_the_figures(workshop: Path, command: Command, t
     assert f"{stored['mse']:.3f}" in done.out
     assert "next: shelfaware recommend" in done.err
     answer = command("evaluate", tmp_path / "m", workshop / "sample", "--json").json
+    board, sure = stored.pop("leaderboard"), stored.pop("calibration")
     assert stored == {key: answer[key] for key in stored}
+    assert {row["model"]: row["value"] for row in board["mse"]}["bias"] == pytest.approx(stored["mse"])
+    assert sure is None
     assert answer["simulated"]
     assert {of: sum(decile["n"] for decile in rows) for of, rows in answer["mse_by_ratings_of"].items()} == {
         "user": stored["n"],

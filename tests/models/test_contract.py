@@ -295,7 +295,7 @@ def first_fits(make: Make, readable: Interactions) -> Callable[[str], dict[str, 
 
 def test_no_hyper_parameter_is_forgotten(make: Make) -> None:
     """The loss gets some as a Task, tested beside it; the others say when to stop or what to refuse."""
-    elsewhere = {"seed", "patience", "max_redraws", "max_books"}
+    elsewhere = {"seed", "patience", "max_redraws"}
     of_loss = {"gp shelves": gp_network.Task._fields, "gmf": gmf_network.Task._fields}
     for name, changed in CHANGES.items():
         assert {field.name for field in fields(make(name))} == elsewhere & set(make(name).config) | {

@@ -16,7 +16,6 @@ from shelfaware.data.splits import Split
 from shelfaware.errors import ModelError
 from shelfaware.models.base import Model, Ranker, RatingModel
 from shelfaware.models.baselines import Mean
-from shelfaware.models.ease import EASE
 from shelfaware.models.picking import conditional_logit, fit_ranker, fit_star_weight, scores
 from shelfaware.models.readers import Readers
 from shelfaware.training.loop import Run
@@ -168,8 +167,5 @@ def test_without_a_ranker_nothing_is_recommended(planted_split: Split) -> None:
         scores(model, model.known_readers)
 
 
-def test_the_ranker_of_a_large_catalogue_is_popularity(planted: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ranker_is_ease(planted: Interactions) -> None:
     assert fit_ranker(planted).name == "ease"
-    monkeypatch.setattr(EASE, "max_books", 39)
-    monkeypatch.setattr(EASE.__init__, "__kwdefaults__", {**EASE.__init__.__kwdefaults__, "max_books": 39})
-    assert fit_ranker(planted).name == "popularity"

@@ -13,7 +13,7 @@ def build() -> typer.Typer:
     """The command with all its verbs."""
     import typer
 
-    from shelfaware.cli import answering, importing, judging, looking, reporting, serving, tasting, training, tuning
+    from shelfaware.cli import answering, everybody, importing, judging, looking, reporting, serving, tasting, training, tuning
 
     app = typer.Typer(
         no_args_is_help=True,
@@ -24,9 +24,9 @@ def build() -> typer.Typer:
         help="Book recommendations from ratings: learns in seconds, says how sure it is, and why.",
     )
     app.add_typer(importing.app, name="import")
-    for room in (looking, training, tuning, judging, reporting, answering, tasting, serving):
+    for room in (looking, training, tuning, judging, reporting, answering, everybody, tasting, serving):
         for verb in room.VERBS:
-            app.command()(verb)
+            app.command(verb.__name__.replace("_", "-"))(verb)
     return app
 
 

@@ -150,7 +150,7 @@ def _import(files: "InputFiles", out: Path, cleaning: dict[str, Any], streaming:
     from shelfaware.cli.import_progress import shown
     from shelfaware.data.cleaning import Cleaning
     from shelfaware.data.importers import import_files
-    from shelfaware.data.streaming import Manner, is_large, stream
+    from shelfaware.data.streaming.importing import Manner, is_large, stream
 
     chosen, max_bad_lines = streaming["stream"], streaming["max_bad_lines"]
     if chosen is False and max_bad_lines:

@@ -31,7 +31,18 @@ def serve(
     """Serve recommendations in a browser and over HTTP, for one person or many."""
     from shelfaware.errors import need
 
-    need("serve", "fastapi", "uvicorn", "jinja2", "multipart", "sqlalchemy", "alembic", "pebble", "prometheus_client")
+    modules = (
+        "fastapi",
+        "uvicorn",
+        "jinja2",
+        "multipart",
+        "sqlalchemy",
+        "alembic",
+        "pebble",
+        "prometheus_client",
+        "language_data",
+    )
+    need("serve", *modules)
     from shelfaware.serve.running import serve as run
     from shelfaware.serve.settings import Settings, default_database
     from shelfaware.serve.tokens import make_token

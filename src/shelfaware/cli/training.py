@@ -164,7 +164,7 @@ def _fitted(
     """Fits on what is not held out, then knows all of that, and is judged on what is."""
     from shelfaware.data.splits import last_books, split
     from shelfaware.errors import EvaluationError
-    from shelfaware.evaluation.protocol import evaluate
+    from shelfaware.evaluation.standing import standing
     from shelfaware.training.loop import Run
     from shelfaware.training.progress import shown
 
@@ -181,7 +181,7 @@ def _fitted(
         model.fit(seen, watched, Run(on_epoch, checkpoint, resume))
     model.know(train_data)
     model.origin = dataclasses.replace(origin, n_ratings=seen.n_ratings)
-    return model, evaluate(model, test) if len(test) else None
+    return model, standing(model, test, learned=seen, known=train_data) if len(test) else None
 
 
 def _report(model: "Model", metrics: dict[str, Any] | None, out: Path, dataset: Path) -> None:

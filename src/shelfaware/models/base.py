@@ -24,7 +24,7 @@ from shelfaware.training.loop import Run
 
 T = TypeVar("T")
 
-AT_LEAST_ONE = frozenset({"factors", "epochs", "batch_size", "block_size", "neighbours", "max_books", "patience", "samples"})
+AT_LEAST_ONE = frozenset({"factors", "epochs", "batch_size", "block_size", "neighbours", "patience", "samples"})
 """Hyper-parameters that count something; every other number is 0 or more."""
 
 BLOCK_CELLS = 500_000
@@ -134,7 +134,7 @@ class Model(ABC):
         self.books, self.scale, self.simulated = train.books, train.scale, train.simulated
         self.origin = Origin(train.fingerprint, train.n_ratings)
         fitted = self._fit(train if self.uses_shelves else train.ratings(), validation, run or Run())
-        self.arrays = {**fitted, "star_counts": _star_counts(train)}
+        self.arrays = {**fitted, "star_counts": star_counts(train)}
         self.users = self.readers = None
         return self.know(train)
 
@@ -235,7 +235,7 @@ def of_stars(model: Model) -> RatingModel:
     return model
 
 
-def _star_counts(train: Interactions) -> AnyArray:
+def star_counts(train: Interactions) -> AnyArray:
     """How often each book was given each star value of the scale, i32 [n_books, n_values]."""
     ratings, scale = train.ratings(), train.scale
     step = np.round((ratings.stars - scale.min) / scale.step).astype(np.int64)

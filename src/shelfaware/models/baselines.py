@@ -9,7 +9,7 @@ import numpy as np
 
 from shelfaware.arrays import AnyArray, Floats, Indices, Positions
 from shelfaware.data.interactions import Interactions
-from shelfaware.models.base import Ranker, RatingModel
+from shelfaware.models.base import Forecast, Ranker, RatingModel
 from shelfaware.models.readers import Readers
 from shelfaware.training.loop import Run
 
@@ -25,6 +25,9 @@ class Mean(RatingModel):
 
     def _expect(self, readers: Readers) -> Floats:
         return np.full((len(readers), len(self.catalogue)), self.arrays["center"][0])
+
+    def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
+        return Forecast(np.full(len(reader), self.arrays["center"][0]), None)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -78,6 +81,10 @@ class Bias(RatingModel):
     def _expect(self, readers: Readers) -> Floats:
         user_bias = self._residuals(readers)[2]
         return np.asarray(self.arrays["center"][0] + user_bias[:, None] + self.arrays["bias"][None, :], np.float64)
+
+    def _forecast(self, readers: Readers, reader: Positions, book_index: Positions) -> Forecast:
+        user_bias = self._residuals(readers)[2]
+        return Forecast(np.asarray(self.arrays["center"][0] + user_bias[reader] + self.arrays["bias"][book_index]), None)
 
     def _left_out(self, readers: Readers) -> Floats:
         owner, residual, user_bias = self._residuals(readers)

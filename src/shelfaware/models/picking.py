@@ -19,7 +19,6 @@ from shelfaware.arrays import Floats, Mask, Positions
 from shelfaware.data.interactions import Interactions
 from shelfaware.errors import ModelError
 from shelfaware.models.base import Model, Ranker, RatingModel
-from shelfaware.models.baselines import Popularity
 from shelfaware.models.ease import EASE
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
@@ -33,9 +32,8 @@ MOST_CELLS = 4_000_000
 
 
 def fit_ranker(train: Interactions) -> Ranker:
-    """EASE, or popularity where there are more books than EASE's table can hold."""
-    ease = EASE()
-    return (ease if train.n_books <= ease.max_books else Popularity()).fit(train)
+    """EASE, whole or truncated, as the number of books has it."""
+    return EASE().fit(train)
 
 
 def scores(model: Model, readers: Readers, *, own: bool = True) -> Floats:

@@ -1,0 +1,1 @@
+"""What does not fit one process: many users, many books, many machines."""
