@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import first_model
+import leaderboard
 import library
 import quality
 import questions
@@ -20,6 +21,8 @@ import variety
 
 GROUPS = {
     "accuracy": quality.accuracy,
+    "leaderboard": leaderboard.leaderboard,
+    "few-readers": leaderboard.few_readers,
     "networks": quality.networks,
     "sample": quality.sample,
     "rivals": timings.rivals,

@@ -238,6 +238,14 @@ def test_an_index_past_the_end_is_dropped() -> None:
     np.testing.assert_array_equal(adam.scatter(table, jnp.array([1, 3, 99]), changed).value, [[0, 1], [102, 103], [4, 5]])
 
 
+def test_rows_that_are_promised_to_be_unique_go_to_their_places() -> None:
+    table, index = adam.rows_of(jnp.arange(8.0).reshape(4, 2)), jnp.array([3, 0, 2])
+    changed = adam.Rows(*(part + 1 for part in adam.gather(table, index)))
+    for one, other in zip(adam.scatter(table, index, changed, unique=True), adam.scatter(table, index, changed), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(adam.scatter(table, index, changed, unique=True).value, [[1, 2], [2, 3], [5, 6], [7, 8]])
+
+
 def test_the_backward_sums_by_hand() -> None:
     rates = adam.rates_of(np.array([1.0, 2.0]))
     corrected = [1.0 * np.sqrt(0.001) / 0.1, 2.0 * np.sqrt(1 - 0.999**2) / 0.19]

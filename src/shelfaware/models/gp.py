@@ -110,6 +110,7 @@ class GP(RatingModel):
 
     def _learned(self, train_data: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
         """The fitted table as it is."""
+        from shelfaware.models.gp_batches import Batches
         from shelfaware.models.gp_learner import GPLearner
 
         readers = Readers.of(train_data)
@@ -121,7 +122,7 @@ class GP(RatingModel):
         def score(books: Floats, scalars: Floats) -> Scores | None:
             return self._validation_scores(self._named(books, scalars, center), readers, validation)
 
-        learner = GPLearner(self, readers, means, center, score)
+        learner = GPLearner(self, Batches.of(self, train_data.n_books, readers), means, center, score)
         identity = f"{self.name} {self.config} {train_data.fingerprint} {validation.fingerprint if validation else None}"
         state, self.history = train(learner, run, identity=identity, patience=self.patience, max_redraws=0)
         return self._named(np.asarray(state.books.value), np.asarray(state.scalars.value), center)

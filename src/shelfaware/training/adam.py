@@ -100,6 +100,10 @@ def gather(table: Rows, index: Array) -> Rows:
     return Rows(*(jnp.take(part, index, axis=0, mode="clip") for part in table))
 
 
-def scatter(table: Rows, index: Array, rows: Rows) -> Rows:
-    """Puts rows back at `index` [b]. Repeats must carry the same rows; an index past the end is dropped."""
-    return Rows(*(part.at[index].set(new, mode="drop") for part, new in zip(table, rows, strict=True)))
+def scatter(table: Rows, index: Array, rows: Rows, *, unique: bool = False) -> Rows:
+    """Puts rows back at `index` [b]. Repeats must carry the same rows; an index past the end is dropped.
+
+    `unique` promises that none repeats and none is past the end: XLA then copies rows instead of looking at one after another.
+    """
+    mode = "promise_in_bounds" if unique else "drop"
+    return Rows(*(part.at[index].set(new, mode=mode, unique_indices=unique) for part, new in zip(table, rows, strict=True)))

@@ -1,0 +1,180 @@
+"""Where the GP's batches come from: people read a part at a time, packed while the part before is trained on. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from shelfaware.arrays import Indices, Positions
+from shelfaware.models.readers import Readers
+from shelfaware.seeding import generator
+from shelfaware.training.packing import EMPTY, Lists, Packing
+
+if TYPE_CHECKING:
+    from shelfaware.models.gp import GP
+
+
+class Batch(NamedTuple):
+    """Packed users. A book is named by its place among `rows`; -1 marks an empty place. In an epoch [steps, ...]."""
+
+    rows: Any  # books, each once: all of the batch, and some of no rating where these are fewer [c]
+    n_ratings: Any  # their ratings in the training data [c]
+    n_shelved: Any  # their shelf rows in the training data [c]
+    book: Any  # [blocks, n]
+    stars: Any  # [blocks, n]
+    owner: Any  # [blocks, n]
+    shelved: Any  # 1 where that book is among the packed shelves too, else 0 [blocks, n]
+    shelf_book: Any  # [blocks, m]
+    shelf_state: Any  # 0 read, 1 to-read [blocks, m]
+    shelf_owner: Any  # [blocks, m]
+
+
+class Steps(NamedTuple):
+    """The steps of a part, in arrays as long as those of the part with the most steps: one shape compiles once."""
+
+    n: int
+    number: Any  # from 1 in the first epoch; i32 [steps]
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of a part that books have and steps that it takes: what must be known of all parts before the first step."""
+
+    ratings: Positions  # by book [n_books]
+    shelved: Positions  # by book [n_books]
+    blocks: int
+
+
+class Batches:
+    """The batches of every epoch, from parts: `read(i)` gives the readers of part i of `n_parts`, each user whole.
+
+    An epoch goes through all parts in an order of its own. They depend on the seed, the epoch and the part alone. While a part
+    is trained on, a thread reads and packs the next: two are in memory.
+    """
+
+    def __init__(self, config: GP, n_books: int, read: Callable[[int], Readers], n_parts: int = 1) -> None:
+        self.config, self.n_books, self.read, self.n_parts = config, n_books, read, n_parts
+        counts = [self._counts(i) for i in range(n_parts)]
+        self.n_ratings, self.n_shelved = (
+            np.sum([getattr(one, what) for one in counts], axis=0).astype(np.float32) for what in ("ratings", "shelved")
+        )
+        self.n_blocks = max(config.batch_size // config.block_size, 1)
+        self.steps_of_part = [-(-one.blocks // self.n_blocks) for one in counts]
+        self._beside = ThreadPoolExecutor(1, "packing")
+        self._coming: tuple[tuple[int, int], Future[Steps] | None] = (0, 0), None
+
+    @classmethod
+    def of(cls, config: GP, n_books: int, readers: Readers) -> Batches:
+        """From readers in memory."""
+        return cls(config, n_books, lambda _: readers)
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of an epoch."""
+        return sum(self.steps_of_part)
+
+    def epoch(self, epoch: int) -> Iterator[Steps]:
+        """The steps of an epoch (from 0), part by part."""
+        for position in range(self.n_parts):
+            key, coming = self._coming
+            packed = coming.result() if coming and key == (epoch, position) else self._packed(epoch, position)
+            following = (epoch, position + 1) if position + 1 < self.n_parts else (epoch + 1, 0)
+            going_on = following[0] < self.config.epochs
+            self._coming = following, self._beside.submit(self._packed, *following) if going_on else None
+            yield packed
+
+    def _packed(self, epoch: int, position: int) -> Steps:
+        order = generator(self.config.seed, "order of parts", epoch).permutation(self.n_parts)
+        part, before = int(order[position]), sum(self.steps_of_part[i] for i in order[:position])
+        readers, n_steps = self.read(part), self.steps_of_part[part]
+        number = np.arange(1, n_steps + 1, dtype=np.int32) + epoch * self.n_steps + before
+        batch = self._batch(readers, self._packing(readers, part), epoch, n_steps)
+        longer = max(self.steps_of_part) - n_steps
+        numbers, *fields = (np.pad(x, [(0, longer)] + [(0, 0)] * (x.ndim - 1)) if longer else x for x in (number, *batch))
+        return Steps(n_steps, numbers, Batch(*fields))
+
+    def _counts(self, part: int) -> Counts:
+        readers = self.read(part)
+        ratings, shelved = (
+            np.bincount(books, minlength=self.n_books) for books in (readers.book_index[readers.rated], readers.book_index)
+        )
+        return Counts(ratings, shelved, self._packing(readers, part).n_blocks)
+
+    def _packing(self, readers: Readers, part: int) -> Packing:
+        places = (self.config.block_size, 2 * self.config.block_size)
+        rows = (readers.owner[readers.rated], readers.owner)
+        lists = tuple(Lists.of(owner.astype(np.int32), len(readers)) for owner in rows)
+        seed = self.config.seed if part == 0 else int(generator(self.config.seed, "part", part).integers(2**62))
+        return Packing(lists, places, np.flatnonzero(readers.n_ratings > 1), seed)
+
+    def _batch(self, readers: Readers, packing: Packing, epoch: int, n_steps: int) -> Batch:
+        ratings, shelves = packing.epoch(epoch, n_steps * self.n_blocks)
+        rated = np.append(np.flatnonzero(readers.rated), EMPTY)  # the last is that of an empty place
+        row = rated[ratings.row]
+        book = np.where(row == EMPTY, EMPTY, readers.book_index[row])
+        shelf_book = np.where(shelves.row == EMPTY, EMPTY, readers.book_index[shelves.row])
+        packed = np.zeros(len(readers.book_index) + 1, np.float32)  # by row of `readers`; the last is that of an empty place
+        packed[shelves.row[shelves.row != EMPTY]] = 1.0
+        shape = (n_steps, self.n_blocks, -1)
+        by_step = [x.reshape(shape).astype(np.int32) for x in (book, shelf_book)]
+        rows, (place, shelf_place) = books_of_steps(by_step, self.n_books)
+        return Batch(
+            rows,
+            self.n_ratings[rows],
+            self.n_shelved[rows],
+            place,
+            np.where(row == EMPTY, 0.0, readers.stars[row]).astype(np.float32).reshape(shape),
+            ratings.owner.reshape(shape),
+            packed[row].reshape(shape),
+            shelf_place,
+            np.where(shelves.row == EMPTY, 0, readers.shelf[shelves.row]).reshape(shape),
+            np.where(shelves.owner == EMPTY, -2, shelves.owner).reshape(shape),
+        )
+
+
+def books_of_steps(places: Sequence[Indices], n_books: int) -> tuple[Indices, Sequence[Indices]]:
+    """The books of each step, each once [steps, c], and `places` [steps, blocks, n] of books as places among them.
+
+    Where a step has fewer than c, others fill up: without a gradient they move as they would have when next needed. Where c is
+    near the number of all books, these are the books of every step, in their order.
+    """
+    n_steps, size = len(places[0]), sum(x[0].size for x in places)
+    if n_books <= size // 8:
+        return _every(n_books, n_steps), places
+    place_of = np.empty(n_books + 1, np.int32)  # the last is that of an empty place
+    found = [_each_once(np.concatenate([x[i].ravel() for x in places]), place_of) for i in range(n_steps)]
+    grain = -(-size // 16)  # few shapes are compiled
+    width = -(-max(map(len, found), default=0) // grain) * grain
+    if 1.25 * width >= n_books:
+        return _every(n_books, n_steps), places
+    rows, moved = np.empty((n_steps, width), np.int32), [np.empty_like(x) for x in places]
+    for i, books in enumerate(found):
+        rows[i] = _filled_up(books, width)
+        place_of[books], place_of[EMPTY] = np.arange(len(books)), EMPTY
+        for x, new in zip(places, moved, strict=True):
+            new[i] = place_of[x[i]]
+    return rows, moved
+
+
+def _every(n_books: int, n_steps: int) -> Indices:
+    return np.tile(np.arange(n_books, dtype=np.int32), (n_steps, 1))
+
+
+def _each_once(books: Indices, place_of: Indices) -> Indices:
+    """Each of `books` once, without empty places; `place_of` is room to work in."""
+    counted = np.arange(len(books), dtype=np.int32)
+    place_of[books] = counted
+    once: Indices = books[(place_of[books] == counted) & (books != EMPTY)]
+    return once
+
+
+def _filled_up(books: Indices, width: int) -> Indices:
+    """`books`, and the first of the others, together `width`."""
+    taken = np.zeros(width, bool)
+    taken[books[books < width]] = True
+    return np.concatenate([books, np.flatnonzero(~taken)[: width - len(books)].astype(np.int32)])
