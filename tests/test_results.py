@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results.json"
 MACHINE = {"cpu": "Some CPU", "cores": 2, "memory_gb": 8.0, "os": "Some OS"}
