@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy.stats import norm, truncnorm
 
 from shelfaware.data.interactions import Scale
@@ -69,3 +70,16 @@ def test_draws_lie_on_their_step_and_have_its_mean() -> None:
     np.testing.assert_allclose(
         z.reshape(3, -1).mean(axis=1), HALF.latent(mean, deviation, (low, high)).reshape(3, -1)[:, 0], atol=5e-3
     )
+
+
+def test_no_draw_is_infinite() -> None:
+    """The last step has no end; in float32 the chance of lying below rounds to 1 there."""
+
+    class Last:
+        def random(self, n: int) -> NDArray[np.float64]:
+            return np.full(n, np.nextafter(1.0, 0.0))
+
+    for step, mean in ((9, 3.0), (9, 60.0), (9, -60.0), (0, 3.0), (0, 60.0)):
+        bounds = tuple(bound.astype(np.float32) for bound in HALF.bounds(np.array([step])))
+        z = draw_latent(np.array([mean], np.float32), np.array([0.5], np.float32), bounds, Last())  # type: ignore[arg-type]
+        assert np.isfinite(z).all()

@@ -103,7 +103,8 @@ class Chain:
         rng = generator(self.seed, "sweep", epoch)
         noise = state.noise[self.book].astype(np.float32)  # [m]
         taken, known = self.shelves.means(state.shelves), self.features.means(state.features)  # h [n_users, f], k [n_books, f]
-        latent = draw_latent(self._predicted(state.users, state.books), np.sqrt(noise), self.bounds, rng)  # z [m]
+        mean = self._predicted(state.users, state.books)  # [m]
+        latent = draw_latent(mean, np.sqrt(noise), self.bounds, rng).astype(np.float32)  # z [m]
         told = latent - state.users[self.owner, -1]
         prior_users, prior_books = (
             Prior(prior.mean + shift, prior.root) for prior, shift in ((state.prior_users, taken), (state.prior_books, known))

@@ -23,6 +23,9 @@ PHI = np.array([0.5 * math.erfc(-i / KNOTS / math.sqrt(2)) for i in range(round(
 LEAST_VARIANCE = 1e-4
 """Of stars: nobody's next star is certain."""
 
+LEAST_CHANCE = 1e-15, 1 - 1e-15
+"""Of a draw to lie farther out: that is 8 deviations."""
+
 FARTHEST = 4.0
 """Deviations between a mean and the step that was seen: from farther off, the step says no more."""
 
@@ -96,10 +99,11 @@ def near(mean: AnyArray, deviation: AnyArray, bounds: tuple[AnyArray, AnyArray])
 
 
 def draw_latent(mean: AnyArray, deviation: AnyArray, bounds: tuple[AnyArray, AnyArray], rng: np.random.Generator) -> AnyArray:
-    """z ~ N(mean, deviation^2) given low < z <= high, by inverting the distribution function."""
+    """z ~ N(mean, deviation^2) given low < z <= high, by inverting the distribution function. Never infinite: in float64."""
     from scipy.special import ndtr, ndtri
 
+    mean, deviation = mean.astype(np.float64), deviation.astype(np.float64)
     mean = near(mean, deviation, bounds)
     low, high = (ndtr((bound - mean) / deviation) for bound in bounds)
-    z = mean + deviation * ndtri(low + (high - low) * rng.random(len(mean)))
-    return np.clip(z, *bounds)
+    chance = np.clip(low + (high - low) * rng.random(len(mean)), *LEAST_CHANCE)
+    return np.clip(mean + deviation * ndtri(chance), *bounds)
