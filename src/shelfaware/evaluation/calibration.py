@@ -1,7 +1,7 @@
 """Whether a model knows how sure it is: its deviation of a prediction against the error that was made.
 
 The prediction is clipped to the star scale, and the deviation is that of the stars that somebody will give, steps of that
-scale; the interval is not clipped. Stars are whole, so no such interval covers them exactly at every level.
+scale; the interval is not clipped. Stars come in steps, so no such interval covers them exactly at every level.
 """
 
 from __future__ import annotations

@@ -109,15 +109,13 @@ class BPMF(RatingModel):
         return bpmf_posterior.left_out(self._posterior, readers)
 
     def _explain(self, reader: Readers, book_index: Positions) -> Explanation:
-        base, shelves, shares = bpmf_posterior.explain(self._posterior, reader, book_index)
-        mean, deviation = _latent(self._posterior, reader, (np.zeros(len(book_index), np.int64), book_index))
-        stars, variance = self._posterior.steps.moments(mean, deviation)
-        start = self._posterior.steps.moments(base, deviation)[0]
-        moved = mean - base
+        parts, steps = bpmf_posterior.explain(self._posterior, reader, book_index), self._posterior.steps
+        stars, variance = steps.moments(parts.mean, parts.deviation)
+        base, moved = steps.moments(parts.base, parts.deviation)[0], parts.mean - parts.base
         # Stars for a unit of latent stars; where nothing moved there is nothing to share out.
-        worth = np.divide(stars - start, moved, out=np.zeros(len(moved)), where=np.abs(moved) > 1e-12)
+        worth = np.divide(stars - base, moved, out=np.zeros(len(moved)), where=np.abs(moved) > 1e-12)
         books = reader.book_index[reader.rated]
-        return Explanation(start, worth * shelves, books, worth[:, None] * shares, np.sqrt(variance))
+        return Explanation(base, worth * parts.shelves, books, worth[:, None] * parts.shares, np.sqrt(variance))
 
     def _vectors(self) -> Floats:
         """The samples' vectors one after another: their products are the mean, over samples, of what two books share."""

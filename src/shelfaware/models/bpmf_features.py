@@ -1,6 +1,7 @@
 """What shifts the prior mean of a user or a book in bpmf: sparse features, and the draw of their weights.
 
-A row with the set N of features has the prior mean m + |N|^-1/2 sum over c in N of W_c (Simm et al. 2017, "Macau").
+A row with the set N of features has the prior mean m + |N|^-1/2 sum over c in N of W_c (Simm et al. 2017, "Macau"); of the
+features the MOST_COLUMNS commonest have a W that is not 0.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Features:
         """W [columns, f] given the rows' vectors, both whitened: white = F W + N(0, I), W ~ N(0, 1 / precision).
 
         The precision is drawn first, from PRECISIONS, W integrated out. With F^T F = B diag(g) B^T and x = B^T F^T white,
-        log p(white | precision) = 1/2 sum over entries of x^2 / (g + precision) - log(1 + g / precision), but for a constant.
+        log p(white | precision) = 1/2 sum over entries of (x^2 / (g + precision) - log(1 + g / precision)), but for a constant.
         """
         x = self.basis.T @ (self.matrix.T @ white)  # [columns, f]
         squares, g = (x**2).sum(axis=1), self.values
@@ -79,7 +80,7 @@ def of_shelves(readers: Readers, n_books: int) -> tuple[Features, Indices]:
 
 
 def of_books(books: Books) -> Features:
-    """Authors, series, genres and decades of each book."""
+    """Authors, series, genres and decades of each book; those that are not kept do not count in |N| either."""
     from scipy.sparse import csr_array
 
     decade = (pl.col("year") // 10).cast(pl.String)

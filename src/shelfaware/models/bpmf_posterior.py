@@ -8,9 +8,9 @@ and noise s^2. Stars are steps of a latent z_i ~ N(mu_i + phi_i . w, s_i^2) (`or
     of which             phi_x . V h by the shelves, and phi_x . V phi_i (z_i - mu_i) / s_i^2 because of i
     x left out           z_x - e_x / l_x, variance s_x^2 / l_x, with e_x = z_x - m_x and l_x = 1 - phi_x . V phi_x / s_x^2
 
-and z_i = E[z_i | m_i, s_i, r_i] is what both agree on (mean-field variational; Girolami & Rogers 2006): a few turns from the
-last sample's, with rated books alone as N, so that no unrated book's state moves them. Latent means and variances are
-averaged over samples, and E[r], Var[r] are those of that normal's steps.
+and z_i = E[z_i | m_i, s_i, r_i] is what both agree on (mean-field variational; Girolami & Rogers 2006): FIRST_TURNS turns in
+the first sample, then TURNS from where the last one ended, with rated books alone as N, so that no unrated book's state moves
+them. Latent means and variances are averaged over samples, and E[r], Var[r] are those of that normal's steps.
 
 What is asked is what a reader would give x once they have read it, so x is always among N as a read book, whatever its state:
 h_x takes the others of N and x. Every training rating was of such a book, and held-out ratings are.
@@ -229,7 +229,7 @@ def expect(posterior: Posterior, readers: Readers) -> Floats:
 
 
 def _dense(table: Table, known: Taste) -> tuple[Floats, Floats]:
-    """As `said` and `told`, of all books [b, n_books]: latent means and their variances."""
+    """As `latent_stars` in one sample, of all books [b, n_books]: latent means and their variances."""
     share = 1 / np.sqrt(known.n + 1)[:, None]  # [b, 1]
     seen = table.phi @ known.spread  # V phi_x of each book x [b, n_books, f]
     own = np.einsum("bxf,xf->bx", seen, table.y[table.row[:, READ]])  # [b, n_books]
@@ -259,14 +259,26 @@ def _without_own(table: Table, known: Taste, places: Places) -> tuple[Floats, Fl
     return known.latent - error / left, noise / left
 
 
-def explain(posterior: Posterior, reader: Readers, book: Positions) -> tuple[Floats, Floats, Floats]:
-    """For one reader, of each book [n]: latent mu, what the shelves add to it, and what each of m rated books adds [n, m]."""
+class Parts(NamedTuple):
+    """Latent stars of books [n]: mu, what the shelves add, what each of m rated books adds [n, m]; their sum, its deviation."""
+
+    base: Floats
+    shelves: Floats
+    shares: Floats
+    mean: Floats
+    deviation: Floats
+
+
+def explain(posterior: Posterior, reader: Readers, book: Positions) -> Parts:
+    """Where the latent stars of books come from, for one reader."""
     pairs = Pairs.of(reader, np.zeros(len(book), np.int64), book, posterior.n_books)
     base, shelves, shares = np.zeros(len(book)), np.zeros(len(book)), np.zeros((len(book), int(reader.rated.sum())))
+    mixture, n = Mixture(book.shape), len(posterior.tables)
     for table, _, known in posterior.tastes(reader):
-        seen, from_shelves, _ = said(table, known, pairs)
-        base += table.mu[book]
-        shelves += from_shelves
-        shares += seen @ known.parts[0].T
-    n = len(posterior.tables)
-    return base / n, shelves / n, shares / n
+        seen, from_shelves, variance = said(table, known, pairs)
+        parts = seen @ known.parts[0].T  # [n, m]
+        base += table.mu[book] / n
+        shelves += from_shelves / n
+        shares += parts / n
+        mixture.add(table.mu[book] + from_shelves + parts.sum(axis=1), variance)
+    return Parts(base, shelves, shares, *mixture.moments)

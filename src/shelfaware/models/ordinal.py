@@ -51,7 +51,7 @@ class Steps:
 
     @classmethod
     def rounding(cls, scale: Scale) -> Steps:
-        """A latent star is rounded to the next value."""
+        """A latent star is rounded to the nearest value."""
         return cls(scale.values, (scale.values[1:] + scale.values[:-1]) / 2)
 
     @classmethod

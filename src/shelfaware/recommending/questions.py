@@ -40,8 +40,8 @@ def next_question(model: Model, who: Who, asked: Collection[int] = (), n: int = 
     chosen as if those before it were answered in their share of cases: V loses
     P(b) V phi_b (V phi_b)^T / (phi_b . V phi_b + s_b^2).
 
-    A model other than a gp does not know how sure it is, and asks about the most rated books. Raises DataError for n below
-    1 or an index that is no book's.
+    The rule needs the vectors and the noise of a gp; any other model asks about the most rated books. Raises DataError for n
+    below 1 or an index that is no book's.
     """
     if n < 1:
         raise DataError(f"{n} books cannot be asked about; ask about 1 or more")
