@@ -100,14 +100,14 @@ def service(books: Path, seconds: int = SECONDS) -> list[Figure]:
 
 
 def fit_known(books: Path, folder: Path) -> None:
-    """A gp of one epoch on simulated ratings of real books: neither time nor size depends on how well it learned."""
+    """A gp of 64 factors, one epoch, on simulated ratings of real books: neither time nor size depends on how well it learned."""
     import shelfaware
     from shelfaware.data.dialects import BOOKS
     from shelfaware.data.table import open_sheet
     from shelfaware.data.titles import books_of
 
     sheet = open_sheet(books, (BOOKS,))
-    model = shelfaware.GP(epochs=1).fit(shelfaware.simulate(books_of(sheet, sheet.rows["book_id"])).data)
+    model = shelfaware.GP(epochs=1, factors=64).fit(shelfaware.simulate(books_of(sheet, sheet.rows["book_id"])).data)
     model.star_weight = 0.2  # At 0 the stars of the whole catalogue would not be computed, and a reader would wait less.
     model.save(folder)
 

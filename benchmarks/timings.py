@@ -136,7 +136,7 @@ def fit_large(folder: Path) -> None:
         authors=pl.concat_list(pl.format("Author {}", number % 3000)),
         genres=pl.concat_list(pl.format("genre {}", number % 20)),
     )
-    model = shelfaware.GP(epochs=1).fit(shelfaware.simulate(shelfaware.Books.of(books)).data)
+    model = shelfaware.GP(epochs=1, factors=64).fit(shelfaware.simulate(shelfaware.Books.of(books)).data)
     model.star_weight = 0.2  # At 0 the stars of the whole catalogue would not be computed, and a stranger would wait less.
     model.save(folder)
 
