@@ -100,7 +100,7 @@ def service(books: Path, seconds: int = SECONDS) -> list[Figure]:
 
 
 def fit_known(books: Path, folder: Path) -> None:
-    """A gp of 64 factors, one epoch, on simulated ratings of real books: neither time nor size depends on how well it learned."""
+    """A gp of 64 factors after one epoch on simulated ratings of real books: time and size do not depend on what it learned."""
     import shelfaware
     from shelfaware.data.dialects import BOOKS
     from shelfaware.data.table import open_sheet
