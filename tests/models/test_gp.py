@@ -254,3 +254,13 @@ def test_where_books_have_few_ratings_it_is_between_bias_and_what_it_learned(mon
     np.testing.assert_allclose(stars["bias"], train.scale.clip(bias.forecast(bias.readers, *pairs).stars), atol=1e-5)
     mse = {name: np.mean((said - test.stars) ** 2) for name, said in stars.items()}
     assert mse["trusted"] <= mse["bias"] < mse["learned"]
+
+
+def test_where_everybody_gives_everything_five_stars(planted: Interactions) -> None:
+    """Few ratings a book, and nothing that `bias` leaves to explain."""
+    few = planted.ratings()
+    few = few.take(np.arange(len(few)) % 3 == 0)
+    model = GP(factors=2, epochs=1, block_size=8).fit_stars(replace(few, stars=np.full(len(few), 5, np.float32)))
+    forecast = model.forecast(model.readers, np.arange(10), np.arange(10))
+    np.testing.assert_allclose(forecast.stars, 5, atol=0.05)
+    assert np.isfinite(forecast.deviation).all()

@@ -18,6 +18,7 @@ from shelfaware.models.gp_learner import GPLearner
 from shelfaware.models.gp_likelihood import SWEPT, inverse
 from shelfaware.models.gp_network import Task, batch_loss, other_shelves
 from shelfaware.models.readers import Readers
+from shelfaware.training import adam
 
 Floats = NDArray[np.float64]
 K = 3
@@ -226,7 +227,7 @@ def test_float32_gradients_of_the_loss_are_those_of_float64() -> None:
 @pytest.fixture
 def learner(planted: Interactions) -> GPLearner:
     model = GP(factors=K, epochs=3, block_size=16, batch_size=64, shelves=True)
-    return GPLearner(model, Batches.of(model, 40, Readers.of(planted)), np.full(40, 3.5), 3.5, lambda *_: None)
+    return GPLearner(model, Batches.of(model, 40, Readers.of(planted)), np.full(40, 3.5), 3.5)
 
 
 def test_batches_hold_the_data(learner: GPLearner, planted: Interactions) -> None:
@@ -271,3 +272,15 @@ def test_rates_rise_for_a_tenth_and_fall_to_nothing(learner: GPLearner) -> None:
     assert (np.diff(rates[int(0.1 * n) + 1 :]) < 0).all()
     assert rates[-1] < 0.01 * rates.max()
     assert rates[0] < rates.max() / 2
+
+
+def test_up_to_date_some_rows_at_a_time_is_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty rows, eight at a time: the last eight begin among the ones before."""
+    monkeypatch.setattr(gp_network, "ROWS", 8)
+    rng, rates = np.random.default_rng(0), adam.rates_of(np.full(30, 1e-2))
+    value, moment, square = (jnp.asarray(rng.random((20, 7)), jnp.float32) for _ in range(3))
+    books = adam.Rows(value, moment, square, jnp.asarray(rng.integers(0, 25, 20), jnp.int32))
+    whole = adam.catch_up(books, jnp.int32(25), rates)
+    moved = gp_network.up_to_date(gp_network.Parameters(books, adam.rows_of(jnp.zeros((1, 2)))), jnp.int32(25), rates).books
+    for part, other in zip(moved, whole, strict=True):
+        np.testing.assert_allclose(part, other, rtol=1e-6)

@@ -13,9 +13,11 @@ from shelfaware.data import dataset, part_writer
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.parts import Parts
 from shelfaware.errors import DataError
+from shelfaware.models.baselines import Popularity
 from shelfaware.models.gp import GP
 from shelfaware.models.gp_batches import Batches, books_of_steps
-from shelfaware.models.gp_parts import fit_parts
+from shelfaware.models.gp_parts import fit_parts, rank_by_popularity
+from shelfaware.models.picking import fit_star_weight
 from shelfaware.models.readers import Readers
 from shelfaware.training.interrupts import TrainingInterruptedError
 from shelfaware.training.loop import Run
@@ -112,6 +114,26 @@ def test_nobody_with_two_ratings_is_an_error(planted: Interactions, tmp_path: Pa
     dataset.save(planted.take(first & planted.rated), tmp_path / "dataset")
     with pytest.raises(DataError, match="at least two ratings"):
         fit_parts(GP(**CONFIG), Parts.open(tmp_path / "dataset"))
+
+
+def test_popularity_ranks_and_stars_have_a_weight_beside_it(parted: Path, planted: Interactions) -> None:
+    model = rank_by_popularity(fit_parts(GP(**CONFIG), Parts.open(parted)), Parts.open(parted))
+    assert model.ranker is not None
+    np.testing.assert_array_equal(model.ranker.arrays["count"], planted.book_ratings())
+    first = Readers.of(Parts.open(parted).part(0))
+    assert model.star_weight == fit_star_weight(model, Popularity().fit(planted), first)
+    assert model.known_readers.n_ratings.sum() == first.n_ratings.sum() > 0
+
+
+def test_nobody_to_weigh_stars_by(planted: Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The readers of the first part have one rating each."""
+    first = np.concatenate([[True], np.diff(planted.user_index) > 0])
+    monkeypatch.setattr(part_writer, "PART_ROWS", 10)
+    few = planted.take(planted.rated & np.where(planted.user_index < planted.user_index.max() // 2, first, True))
+    dataset.save(few, tmp_path / "dataset")
+    parts = Parts.open(tmp_path / "dataset")
+    assert (Readers.of(parts.part(0)).n_ratings <= 1).all()
+    assert rank_by_popularity(fit_parts(GP(**CONFIG | {"epochs": 1}), parts), parts).star_weight == 0
 
 
 def test_the_books_of_a_step_by_hand() -> None:

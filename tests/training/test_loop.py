@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from shelfaware.errors import TrainingError
 from shelfaware.training import checkpoint, loop, progress
@@ -46,13 +48,18 @@ class Script:
         self.calls.append((epoch, rate))
         loss = math.nan if epoch == self.broken_above[0] and rate > self.broken_above[1] else 1.0 / (epoch + 1)
         weights = np.sin(state["weights"] * (epoch + 1) + rate)
-        return {**state, "weights": weights, "epoch": np.asarray(state["epoch"] + 1)}, Scores(loss, 2 * loss, 3 * loss)
+        moved = {**state, "weights": weights, "epoch": np.asarray(state["epoch"] + 1)}
+        state.clear()  # nobody may read it again
+        return moved, Scores(loss, 2 * loss, 3 * loss)
 
     def validate(self, state: State) -> Scores | None:
         if not self.validation:
             return None
         mse = self.validation[int(state["epoch"]) - 1]
         return Scores(mse, mse, mse)
+
+    def learned(self, state: State) -> State:
+        return {name: array.copy() for name, array in state.items()}
 
     def is_dead(self, state: State) -> bool:
         return bool(state["draw"][0] < self.dead_draws)
@@ -103,29 +110,41 @@ def test_the_best_epoch_is_returned_and_patience_ends_the_run() -> None:
 def test_a_loss_that_is_no_number_repeats_the_epoch_at_half_the_rate() -> None:
     learner = Script(epochs=3, broken_above=(1, 0.25))
     state, history = run(learner)
-    assert learner.calls == [(0, 1.0), (1, 1.0), (1, 0.5), (1, 0.25), (2, 0.25)]
+    assert learner.calls == [(0, 1.0), (1, 1.0), (0, 1.0), (1, 0.5), (0, 1.0), (1, 0.25), (2, 0.25)]
     assert (history.rollbacks, len(history.records), state["epoch"]) == (2, 3, 3)
     assert all(map(math.isfinite, history.loss))
+    assert_same((state, history), (_trained([1.0, 0.25, 0.25]), history))
+
+
+def test_going_back_starts_from_the_checkpoint_if_the_run_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the rates were before: those of the epochs that count are gone through again."""
+    (tmp_path / "of another run").write_bytes(b"no checkpoint")
+    fresh, kept = Script(broken_above=(4, 0.5)), Script(broken_above=(4, 0.5))
+    without = run(fresh, Run(checkpoint=tmp_path / "of another run"))
+    assert fresh.calls == [*((i, 1.0) for i in (0, 1, 2, 3, 4, 0, 1, 2, 3)), (4, 0.5), (5, 0.5)]
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    assert_same(run(kept, Run(checkpoint=tmp_path / "run")), without)
+    assert kept.calls == [*((i, 1.0) for i in range(5)), (4, 0.5), (5, 0.5)]
 
 
 def test_a_loss_that_stays_no_number_is_an_error_that_names_epoch_and_rate() -> None:
     learner = Script(broken_above=(1, 0.0))
     with pytest.raises(TrainingError, match=r"loss of epoch 2 is not a finite number, even at 0\.125 .* learning rate"):
         run(learner)
-    assert learner.calls == [(0, 1.0), (1, 1.0), (1, 0.5), (1, 0.25), (1, 0.125)]
+    assert learner.calls == [(0, 1.0), (1, 1.0), (0, 1.0), (1, 0.5), (0, 1.0), (1, 0.25), (0, 1.0), (1, 0.125)]
 
 
 def test_dead_draws_are_thrown_away_and_counted() -> None:
     state, history = run(Script(dead_draws=2))
     assert (history.redraws, len(history.records), state["draw"].tolist()) == (2, 6, [2])
-    assert_same((state, history), (_trained_from(2), history))
+    assert_same((state, history), (_trained([1.0] * 6, draw=2), history))
 
 
-def _trained_from(draw: int) -> State:
+def _trained(rates: list[float], draw: int = 0) -> State:
     learner = Script()
     state = learner.start(draw)
-    for epoch in range(6):
-        state = learner.train_epoch(state, epoch, 1.0)[0]
+    for epoch, rate in enumerate(rates):
+        state = learner.train_epoch(state, epoch, rate)[0]
     return state
 
 
@@ -207,13 +226,23 @@ def test_checkpoints_are_written_as_time_passes(tmp_path: Path, monkeypatch: pyt
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     path = tmp_path / "run"
-    checkpoint.save(path, loop.Progress(Script().start(0), Script().start(1)), "me")
+    checkpoint.save(path, loop.Progress(Script().start(0), best=Script().start(1)), "me")
     return path
 
 
 def test_a_checkpoint_of_another_run_is_refused(kept: Path) -> None:
     with pytest.raises(TrainingError, match="is of other data or settings"):
         train(Script(), Run(checkpoint=kept, resume=True), identity="you", patience=None, max_redraws=0)
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "_digest", lambda *_: "none")
+    with safe_open(kept, "numpy") as file:
+        about = file.metadata()
+    del about["rates"]
+    save_file(load_file(kept), kept, about | {"rate": "1.0", "digest": "none"})
+    with pytest.raises(TrainingError, match="is of other data or settings"):
+        run(Script(), Run(checkpoint=kept, resume=True))
 
 
 def test_without_resume_a_checkpoint_is_not_read(kept: Path) -> None:

@@ -11,8 +11,11 @@ from shelfaware.cli.options import Dataset, Holdout, Json, Seed
 from shelfaware.cli.showing import SIMULATED, note, number, put_json, put_table
 
 if TYPE_CHECKING:
+    from shelfaware.cli.planning import Plan
     from shelfaware.data.interactions import Interactions
+    from shelfaware.data.parts import Parts
     from shelfaware.models.base import Model, Origin
+    from shelfaware.training.loop import Run
 
 
 def train(
@@ -40,12 +43,19 @@ def train(
     dropout: Annotated[float | None, typer.Option(min=0, max=0.99, help="Share of elements dropped (gmf).")] = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from where an interrupted run stopped.")] = False,
+    from_parts: Annotated[
+        bool, typer.Option("--from-parts", help="Read the dataset a part at a time (gp), as if it did not fit in memory.")
+    ] = False,
 ) -> None:
     """Train a model and its ranker into one folder; print its figures on what was held out."""
+    from shelfaware.cli.planning import planned
     from shelfaware.data.dataset import load
     from shelfaware.data.folder import refuse_foreign
+    from shelfaware.data.parts import Parts
     from shelfaware.models.base import Model
     from shelfaware.models.folder import ARRAYS
+    from shelfaware.training.alone import alone
+    from shelfaware.training.loop import Run
 
     refuse_foreign(out, owns=ARRAYS)
     given: dict[str, Any] = {
@@ -59,13 +69,20 @@ def train(
         "dropout": dropout,
     }
     settings = {name: value for name, value in given.items() if value is not None} | {"seed": seed}
-    data = load(dataset)
+    parts = Parts.open(dataset)
     if config:
-        model, settings = _configured(config, model, settings, (data, holdout))
-    made: Model = _made(model, preset, settings, data)
-    origin = _origin(data, dataset, out, (holdout, seed))
-    fitted, metrics = _fitted(made, data, dataclasses.replace(origin, validation=_validation(made, validation)), out, resume)
-    fitted.save(out, metrics)
+        model, settings = _configured(config, model, settings, (parts, holdout))
+    made: Model = _made(model, preset, settings, parts)
+    origin = _origin(parts, dataset, out, (holdout, seed))
+    origin = dataclasses.replace(origin, validation=_validation(made, validation))
+    plan = planned(made, parts, out, from_parts=from_parts, watched=_watched(made, origin))
+    run = Run(checkpoint=out.with_name(out.name + ".checkpoint"), resume=resume)
+    with alone(out):
+        if plan.in_parts:
+            fitted, metrics = _fitted_in_parts(made, parts, origin, run, plan), None
+        else:
+            fitted, metrics = _fitted(made, load(dataset), origin, run, plan)
+        fitted.save(out, metrics)
     _report(fitted, metrics, out, dataset)
 
 
@@ -103,9 +120,7 @@ def notebook(
     return note(f"{sum(figures['seconds']):.1f} seconds, compilation included.")
 
 
-def _configured(
-    path: Path, model: str, settings: dict[str, Any], judged: tuple["Interactions", str]
-) -> tuple[str, dict[str, Any]]:
+def _configured(path: Path, model: str, settings: dict[str, Any], judged: tuple["Parts", str]) -> tuple[str, dict[str, Any]]:
     """The file's model, and its settings with those of the command line in their place."""
     from shelfaware.errors import ModelError
     from shelfaware.evaluation.settings import read_settings
@@ -118,7 +133,7 @@ def _configured(
     return read.model, {**read.settings, **settings}
 
 
-def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Interactions") -> "Model":
+def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Parts") -> "Model":
     from shelfaware.errors import DataError, ModelError
     from shelfaware.models.registry import create
 
@@ -127,7 +142,7 @@ def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Intera
         if kind not in ("gmf", "gp"):
             raise ModelError(f"the preset notebook is of gmf, not of {name}")
         name = kind = "gmf:notebook"
-    if shelves and not data.has_shelves:
+    if shelves and not any(part.has_shelves for part in data):
         raise DataError("this dataset has no shelf states; leave out --shelves")
     if shelves is False and kind != "gp":
         raise ModelError(f"--no-shelves is a setting of gp, not of {name}")
@@ -147,7 +162,14 @@ def _validation(model: "Model", share: float | None) -> float:
     return 0.1 if model.config.get("patience") else 0.0
 
 
-def _origin(data: "Interactions", dataset: Path, out: Path, holdout: tuple[str, int]) -> "Origin":
+def _watched(model: "Model", origin: "Origin") -> str | None:
+    """The option that keeps ratings from being learned."""
+    if origin.holdout != "none":
+        return "--holdout"
+    return ("--patience" if model.config.get("patience") else "--validation") if origin.validation else None
+
+
+def _origin(data: "Parts", dataset: Path, out: Path, holdout: tuple[str, int]) -> "Origin":
     from shelfaware.models.base import Origin
 
     return Origin(
@@ -159,13 +181,12 @@ def _origin(data: "Interactions", dataset: Path, out: Path, holdout: tuple[str, 
 
 
 def _fitted(
-    model: "Model", data: "Interactions", origin: "Origin", out: Path, resume: bool
+    model: "Model", data: "Interactions", origin: "Origin", run: "Run", plan: "Plan"
 ) -> tuple["Model", dict[str, Any] | None]:
     """Fits on what is not held out, then knows all of that, and is judged on what is."""
     from shelfaware.data.splits import last_books, split
     from shelfaware.errors import EvaluationError
     from shelfaware.evaluation.standing import standing
-    from shelfaware.training.loop import Run
     from shelfaware.training.progress import shown
 
     train_data, test = split(data, origin.holdout, seed=origin.holdout_seed)
@@ -176,12 +197,28 @@ def _fitted(
         seen, watched = last_books(train_data, origin.validation)
     elif origin.validation:
         seen, watched = split(train_data, f"random:{origin.validation}", seed=model.seed)
-    checkpoint = out.with_name(out.name + ".checkpoint")
+    for line in plan.said:
+        note(line)
     with shown(model.name, seen.n_ratings) as on_epoch:
-        model.fit(seen, watched, Run(on_epoch, checkpoint, resume))
+        model.fit(seen, watched, dataclasses.replace(run, on_epoch=on_epoch))
     model.know(train_data)
     model.origin = dataclasses.replace(origin, n_ratings=seen.n_ratings)
     return model, standing(model, test, learned=seen, known=train_data) if len(test) else None
+
+
+def _fitted_in_parts(model: "Model", parts: "Parts", origin: "Origin", run: "Run", plan: "Plan") -> "Model":
+    from shelfaware.models.gp import GP
+    from shelfaware.models.gp_parts import fit_parts, rank_by_popularity
+    from shelfaware.training.progress import shown
+
+    assert isinstance(model, GP)
+    for line in plan.said:
+        note(line)
+    with shown(model.name, parts.ratings) as on_epoch:
+        fit_parts(model, parts, dataclasses.replace(run, on_epoch=on_epoch))
+    rank_by_popularity(model, parts)
+    model.origin = dataclasses.replace(origin, n_ratings=parts.ratings)
+    return model
 
 
 def _report(model: "Model", metrics: dict[str, Any] | None, out: Path, dataset: Path) -> None:

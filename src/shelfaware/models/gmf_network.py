@@ -196,5 +196,9 @@ class GMFLearner:
         squared, absolute, _ = (float(total) / n for total in score(self.task, state, self.validation))
         return Scores(squared, squared, absolute)
 
+    def learned(self, state: Network) -> Network:
+        """All of it: no epoch works in its place."""
+        return state
+
     def is_dead(self, state: Network) -> bool:
         return float(score(self.task, state, self.train)[2]) < DEAD_DEVIATION

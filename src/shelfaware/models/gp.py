@@ -38,6 +38,10 @@ ENOUGH = 50
 """Ratings a book, on average, from which on a point estimate of its vector is trusted without being checked."""
 
 TRUSTS = (0.0, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0)
+"""How much of a learned table may be kept."""
+
+LEAST_NOISE = 0.01
+"""Stars, where `bias` leaves nothing to explain."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,8 +59,8 @@ class GP(RatingModel):
     prior is SVD++'s sum over the books that the reader has taken up, rated or not (`gp_posterior.shelf_terms`): which books
     somebody rates says something of how they rate.
     Book tables learn by the left-out likelihood of every rating (`gp_network`); users are no parameters, so a stranger is
-    as good as a known user. Where books have few ratings a point estimate of q learns noise: there the table is moved toward
-    that of `bias` as far as a held-out tenth says (`toward_bias`), and then fitted on everything.
+    as good as a known user. Where books have few ratings a point estimate of q learns noise: there the fitted table is moved
+    toward that of `bias`, as far as a held-out tenth and a first fit without it say (`toward_bias`).
 
     factors            width of q
     shelves            whether shelf states without stars are used; None: where the data has them
@@ -100,10 +104,11 @@ class GP(RatingModel):
             return 1.0
         part, held = split(train_data, "random:0.1", seed=self.seed)
         held, bias = held.ratings(), Bias().fit_stars(part)
-        if held.n_ratings < 2 or not (Readers.of(part).n_ratings > 1).any():
+        readers = Readers.of(part)
+        if held.n_ratings < 2 or not (readers.n_ratings > 1).any():
             return 0.0
         arrays = self._learned(part, None, Run())
-        errors = [self._errors(toward_bias(arrays, bias, trust), Readers.of(part), held) ** 2 for trust in TRUSTS]  # [n] each
+        errors = [self._errors(toward_bias(arrays, bias, trust), readers, held) ** 2 for trust in TRUSTS]  # [n] each
         gains = errors[0] - np.array(errors)  # [trusts, n]
         best = int(gains.mean(axis=1).argmax())
         return TRUSTS[best] if gains[best].mean() > gains[best].std() / np.sqrt(held.n_ratings) else 0.0
@@ -119,13 +124,16 @@ class GP(RatingModel):
         rated = train_data.ratings()
         center, means = shrunken_means(rated.book_index, rated.stars.astype(np.float64), rated.n_books, PRIOR_COUNT)
 
-        def score(books: Floats, scalars: Floats) -> Scores | None:
-            return self._validation_scores(self._named(books, scalars, center), readers, validation)
+        watched = train_data.take(np.zeros(len(train_data), bool)) if validation is None else validation.ratings()
 
-        learner = GPLearner(self, Batches.of(self, train_data.n_books, readers), means, center, score)
+        def score(books: Floats, scalars: Floats) -> Scores:
+            return self._validation_scores(self._named(books, scalars, center), readers, watched)
+
+        batches = Batches.of(self, train_data.n_books, readers)
+        learner = GPLearner(self, batches, means, center, score if len(watched) else None)
         identity = f"{self.name} {self.config} {train_data.fingerprint} {validation.fingerprint if validation else None}"
-        state, self.history = train(learner, run, identity=identity, patience=self.patience, max_redraws=0)
-        return self._named(np.asarray(state.books.value), np.asarray(state.scalars.value), center)
+        (books, scalars), self.history = train(learner, run, identity=identity, patience=self.patience, max_redraws=0)
+        return self._named(books, scalars, center)
 
     def _named(self, books: AnyArray, scalars: AnyArray, center: float) -> dict[str, AnyArray]:
         k, (log_a, log_s) = self.factors, scalars[0]
@@ -138,12 +146,8 @@ class GP(RatingModel):
             "shelf_vectors": books[:, k + 2 :].reshape(len(books), 2, k + 1).astype(np.float32),
         }
 
-    def _validation_scores(
-        self, arrays: dict[str, AnyArray], readers: Readers, validation: Interactions | None
-    ) -> Scores | None:
-        if validation is None or not validation.n_ratings:
-            return None
-        error = self._errors(arrays, readers, validation.ratings())
+    def _validation_scores(self, arrays: dict[str, AnyArray], readers: Readers, watched: Interactions) -> Scores:
+        error = self._errors(arrays, readers, watched)
         mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)
 
@@ -194,7 +198,7 @@ class GP(RatingModel):
 def toward_bias(arrays: dict[str, AnyArray], bias: Bias, trust: float) -> dict[str, AnyArray]:
     """A table between that of `bias` (trust 0), with q = y = z = 0 and its decay of users as s^2 / a^2, and `arrays` (trust 1).
 
-    s of `bias` is the root mean square of what it leaves out of the ratings of the users that it knows.
+    s of `bias` is its root mean square error on ratings of the users that it knows, each left out of their bias.
     mu lies between on a straight line, a and s on one of logarithms; q, y and z shrink by sqrt(trust), so that the covariance
     of two books shrinks by trust.
     """
@@ -202,7 +206,7 @@ def toward_bias(arrays: dict[str, AnyArray], bias: Bias, trust: float) -> dict[s
     known = bias.known_readers
     left_out = bias.left_out(known)
     assert left_out is not None
-    noise = np.sqrt(np.mean((known.stars[known.rated] - left_out) ** 2))
+    noise = max(np.sqrt(np.mean((known.stars[known.rated] - left_out) ** 2)), LEAST_NOISE)
     from_bias = {"user_deviation": noise / np.sqrt(max(bias.user_decay, 1e-6)), "noise": noise}
     between = {name: arrays[name] ** trust * start ** (1 - trust) for name, start in from_bias.items()}
     shrunken = {name: np.sqrt(trust) * arrays[name] for name in ("book_vectors", "shelf_vectors")}

@@ -53,8 +53,8 @@ class Counts:
 class Batches:
     """The batches of every epoch, from parts: `read(i)` gives the readers of part i of `n_parts`, each user whole.
 
-    An epoch goes through all parts in an order of its own. They depend on the seed, the epoch and the part alone. While a part
-    is trained on, a thread reads and packs the next: two are in memory.
+    An epoch goes through all parts that there is something to learn from, in an order of its own. Batches depend on the seed,
+    the epoch and the part alone. While a part is trained on, a thread reads and packs the next: two are in memory.
     """
 
     def __init__(self, config: GP, n_books: int, read: Callable[[int], Readers], n_parts: int = 1) -> None:
@@ -80,16 +80,18 @@ class Batches:
 
     def epoch(self, epoch: int) -> Iterator[Steps]:
         """The steps of an epoch (from 0), part by part."""
-        for position in range(self.n_parts):
+        turns = int(np.count_nonzero(self.steps_of_part))
+        for position in range(turns):
             key, coming = self._coming
             packed = coming.result() if coming and key == (epoch, position) else self._packed(epoch, position)
-            following = (epoch, position + 1) if position + 1 < self.n_parts else (epoch + 1, 0)
+            following = (epoch, position + 1) if position + 1 < turns else (epoch + 1, 0)
             going_on = following[0] < self.config.epochs
             self._coming = following, self._beside.submit(self._packed, *following) if going_on else None
             yield packed
 
     def _packed(self, epoch: int, position: int) -> Steps:
-        order = generator(self.config.seed, "order of parts", epoch).permutation(self.n_parts)
+        every = generator(self.config.seed, "order of parts", epoch).permutation(self.n_parts)
+        order = [i for i in every if self.steps_of_part[i]]  # in a part without steps nobody rated two books
         part, before = int(order[position]), sum(self.steps_of_part[i] for i in order[:position])
         readers, n_steps = self.read(part), self.steps_of_part[part]
         number = np.arange(1, n_steps + 1, dtype=np.int32) + epoch * self.n_steps + before

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from shelfaware.arrays import Floats
+from shelfaware.arrays import AnyArray, Floats
 from shelfaware.models import gp_network
 from shelfaware.models.gp_batches import Batches
 from shelfaware.seeding import generator
@@ -26,13 +25,13 @@ WARM_UP = 0.1
 
 @dataclass
 class GPLearner:
-    """What the loop trains: `start_means` [n_books] are the book means to start from, `score` validates a book table."""
+    """What the loop trains: `start_means` [n_books] are the book means to start from; `score` validates a book table."""
 
     config: GP
     batches: Batches
     start_means: Floats
     center: float
-    score: Callable[[Floats, Floats], Scores | None]
+    score: Callable[[Floats, Floats], Scores] | None = None
 
     def __post_init__(self) -> None:
         config = self.config
@@ -52,7 +51,7 @@ class GPLearner:
         value[:, : self.config.factors] = rng.normal(0.0, 0.1, (self.n_books, self.config.factors))
         value[:, self.config.factors] = self.start_means
         scalars = np.log([[0.5, 0.6]])
-        return gp_network.Parameters(*(adam.rows_of(jnp.asarray(x, jnp.float32)) for x in (value, scalars)))
+        return gp_network.Parameters(*(adam.rows_of(jnp.array(x, jnp.float32)) for x in (value, scalars)))
 
     def learning_rates(self) -> Floats:
         """Plain rate of every step of the run [steps]: a rise, then a cosine to 0."""
@@ -62,7 +61,7 @@ class GPLearner:
 
     def train_epoch(self, state: gp_network.Parameters, epoch: int, rate: float) -> tuple[gp_network.Parameters, Scores]:
         rates, center = adam.rates_of(self.learning_rates() * rate), jnp.float32(self.center)
-        state, total = jax.tree.map(jnp.copy, state), np.zeros(4)  # the steps write in place; the caller keeps its own
+        total = np.zeros(4)
         for steps in self.batches.epoch(epoch):
             state, sums = gp_network.run_steps(self.task, center, rates, state, steps)
             total += sums
@@ -71,7 +70,11 @@ class GPLearner:
         return state, Scores(loss / n, squared / n, absolute / n)
 
     def validate(self, state: gp_network.Parameters) -> Scores | None:
-        return self.score(*(np.asarray(table.value, np.float64) for table in state))
+        return self.score and self.score(*(np.asarray(table.value, np.float64) for table in state))
+
+    def learned(self, state: gp_network.Parameters) -> tuple[AnyArray, AnyArray]:
+        """The book table [n_books, width] and the scalars [1, 2]."""
+        return np.array(state.books.value), np.array(state.scalars.value)
 
     def is_dead(self, state: gp_network.Parameters) -> bool:
         """A GP has no unit that can die."""

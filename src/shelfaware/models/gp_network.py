@@ -25,6 +25,9 @@ from shelfaware.models.gp_batches import Batch, Steps
 from shelfaware.models.gp_likelihood import Places, Values, likelihood
 from shelfaware.training import adam
 
+ROWS = 8192
+"""Rows of the table that are brought up to date at once."""
+
 
 class Task(NamedTuple):
     """The strengths of decay and priors: of q, y and z in sqrt(stars), of mu in stars, of log s_j - log s."""
@@ -174,5 +177,13 @@ _run_over_every_book = jax.jit(_scanned, donate_argnums=3, compiler_options={"xl
 
 @partial(jax.jit, donate_argnums=0)
 def up_to_date(parameters: Parameters, number: Array, rates: adam.Rates) -> Parameters:
-    """Every row as it is after step `number`, in the place of `parameters`."""
-    return parameters._replace(books=adam.catch_up(parameters.books, number, rates))
+    """Every row as it is after step `number`, in the place of `parameters`: some at a time, so that no second table is made."""
+    n = len(parameters.books.value)
+    size = min(n, ROWS)
+
+    def some(i: Array, books: adam.Rows) -> adam.Rows:
+        index = jnp.minimum(i * size, n - size) + jnp.arange(size)  # a row that is up to date stays as it is
+        rows = adam.catch_up(adam.gather(books, index), number, rates)
+        return adam.scatter(books, index, rows, unique=True)
+
+    return parameters._replace(books=jax.lax.fori_loop(0, -(-n // size), some, parameters.books))

@@ -8,13 +8,15 @@ from shelfaware.arrays import AnyArray, Floats
 from shelfaware.data.parts import Parts
 from shelfaware.errors import DataError
 from shelfaware.models.base import Origin, star_counts
+from shelfaware.models.baselines import Popularity
 from shelfaware.models.gp import GP, PRIOR_COUNT
+from shelfaware.models.picking import fit_star_weight
 from shelfaware.models.readers import Readers
 from shelfaware.training.loop import Run, train
 
 
 def fit_parts(model: GP, parts: Parts, run: Run | None = None) -> GP:
-    """Learns the book tables of `model` from a dataset folder, two of its parts in memory at a time; it fits no ranker.
+    """Learns the book tables of `model` from a dataset folder, two of its parts in memory at a time; no ranker.
 
     With one part the tables are those of `fit_stars`, bit for bit. No rating is watched, so patience does nothing. The model
     knows no users afterwards: `know` gives it some, or all.
@@ -35,11 +37,23 @@ def fit_parts(model: GP, parts: Parts, run: Run | None = None) -> GP:
     batches = Batches(model, parts.n_books, read, len(parts))
     if not batches.n_steps:
         raise DataError("gp needs users with at least two ratings to learn from, and there is none")
-    learner = GPLearner(model, batches, means, center, lambda *_: None)
+    learner = GPLearner(model, batches, means, center)
     identity = f"{model.name} {model.config} {parts.fingerprint} in {len(parts)} parts"
-    state, model.history = train(learner, run or Run(), identity=identity, patience=None, max_redraws=0)
-    named = model._named(np.asarray(state.books.value), np.asarray(state.scalars.value), center)
-    model.arrays = {**named, "star_counts": counts}
+    (books, scalars), model.history = train(learner, run or Run(), identity=identity, patience=None, max_redraws=0)
+    model.arrays = {**model._named(books, scalars, center), "star_counts": counts}
+    return model
+
+
+def rank_by_popularity(model: GP, parts: Parts) -> GP:
+    """Gives a model of `fit_parts` its ranker: the number of ratings of each book. It then knows the users of the first part.
+
+    They say what weight stars have beside it. Popularity, because EASE needs all rows at once.
+    """
+    ranker = Popularity(seed=model.seed)
+    ranker.books, ranker.scale, ranker.simulated, ranker.origin = model.books, model.scale, model.simulated, model.origin
+    ranker.arrays = {"count": model.n_ratings.astype(np.float64), "star_counts": model.arrays["star_counts"]}
+    model.know(parts.part(0))
+    model.ranker, model.star_weight = ranker, fit_star_weight(model, ranker, model.known_readers)
     return model
 
 

@@ -20,6 +20,9 @@ from shelfaware.training.interrupts import TrainingInterruptedError, watching
 State = Any
 """A pytree of arrays: parameters and optimiser state, current as of the end of an epoch."""
 
+Learned = Any
+"""A pytree of arrays: parameters alone."""
+
 MAX_ROLLBACKS = 3
 CHECKPOINT_SECONDS = 20.0
 
@@ -33,7 +36,13 @@ class Learner(Protocol):
         """Fresh parameters; `draw` counts the draws thrown away before."""
 
     def train_epoch(self, state: State, epoch: int, rate: float) -> tuple[State, Scores]:
-        """The state after epoch `epoch` (from 0), with every learning rate multiplied by `rate`."""
+        """The state after epoch `epoch` (from 0), with every learning rate multiplied by `rate`.
+
+        It may work in the place of `state`, which nobody reads afterwards.
+        """
+
+    def learned(self, state: State) -> Learned:
+        """What the finished model needs of a state; it outlives work in the state's place."""
 
     def validate(self, state: State) -> Scores | None:
         """Scores on the validation rows; None if there are none."""
@@ -58,20 +67,28 @@ class Run:
 
 @dataclass
 class Progress:
-    """Everything that an unfinished run needs to go on."""
+    """Everything that an unfinished run needs to go on.
+
+    best   what was learned at the best epoch; None: that is the last one
+    rate   what learning rates are multiplied by
+    rates  the `rate` of each epoch so far
+    saved  whether the checkpoint's file is one of this run
+    """
 
     state: State
-    best: State
+    best: Learned = None
     history: History = field(default_factory=History)
     rate: float = 1.0
+    rates: list[float] = field(default_factory=list)
+    saved: bool = False
 
     @property
     def epoch(self) -> int:
         return len(self.history.records)
 
 
-def train(learner: Learner, run: Run, *, identity: str, patience: int | None, max_redraws: int) -> tuple[State, History]:
-    """Trains to the last epoch, or until `patience` epochs bring no better validation; returns the best state.
+def train(learner: Learner, run: Run, *, identity: str, patience: int | None, max_redraws: int) -> tuple[Learned, History]:
+    """Trains to the last epoch, or until `patience` epochs bring no better validation; returns what was learned at the best.
 
     `identity` names settings and data, so that a checkpoint of another run is refused. A dead state is drawn again, at
     most `max_redraws` times; the last one is returned dead, for the caller to refuse.
@@ -82,33 +99,31 @@ def train(learner: Learner, run: Run, *, identity: str, patience: int | None, ma
     saved = time.monotonic()
     with watching() as interrupted:
         while progress.epoch < learner.epochs and not _out_of_patience(progress.history, patience):
-            _one_epoch(learner, progress, run)
+            _one_epoch(learner, progress, run, identity)
             if learner.is_dead(progress.state) and progress.history.redraws < max_redraws:
                 redraws = progress.history.redraws + 1
-                fresh = learner.start(redraws)
-                progress = Progress(fresh, fresh, History(redraws=redraws))
+                progress = Progress(learner.start(redraws), history=History(redraws=redraws))
             if run.checkpoint and (interrupted() or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 checkpoint.save(run.checkpoint, progress, identity)
-                saved = time.monotonic()
+                progress.saved, saved = True, time.monotonic()
             if signal_number := interrupted():
                 raise TrainingInterruptedError(signal_number, progress.epoch, run.checkpoint)
     if run.checkpoint:
         run.checkpoint.unlink(missing_ok=True)
-    return progress.best, progress.history
+    return learner.learned(progress.state) if progress.best is None else progress.best, progress.history
 
 
 def _begin(learner: Learner, run: Run, identity: str) -> Progress:
-    fresh = learner.start(0)
     if run.resume and run.checkpoint and run.checkpoint.exists():
-        return checkpoint.load(run.checkpoint, like=Progress(fresh, fresh), identity=identity)
-    return Progress(fresh, fresh)
+        return checkpoint.load(run.checkpoint, learner, identity)
+    return Progress(learner.start(0))
 
 
-def _one_epoch(learner: Learner, progress: Progress, run: Run) -> None:
+def _one_epoch(learner: Learner, progress: Progress, run: Run, identity: str) -> None:
     """Advances `progress` by one epoch, at a lower rate if the loss stops being a number."""
     started = time.perf_counter()
-    state, scores = learner.train_epoch(progress.state, progress.epoch, progress.rate)
-    while not (math.isfinite(scores.loss) and _finite(state)):
+    progress.state, scores = learner.train_epoch(progress.state, progress.epoch, progress.rate)
+    while not (math.isfinite(scores.loss) and _finite(progress.state)):
         if progress.history.rollbacks == MAX_ROLLBACKS:
             raise TrainingError(
                 f"the loss of epoch {progress.epoch + 1} is not a finite number, even at {progress.rate:g} of the learning "
@@ -116,16 +131,30 @@ def _one_epoch(learner: Learner, progress: Progress, run: Run) -> None:
             )
         progress.rate /= 2
         progress.history.rollbacks += 1
-        state, scores = learner.train_epoch(progress.state, progress.epoch, progress.rate)
-    validation = learner.validate(state)
+        progress.state = None  # room for another
+        progress.state = _again(learner, progress, run, identity)
+        progress.state, scores = learner.train_epoch(progress.state, progress.epoch, progress.rate)
+    validation = learner.validate(progress.state)
     seconds = time.perf_counter() - started
     record = EpochRecord(progress.epoch + 1, learner.epochs, scores, validation, seconds)
     if validation is None or not progress.history.records or validation.mse < min(progress.history.validation_mse):
-        progress.best, progress.history.best_epoch = state, record.epoch
-    progress.state = state
+        progress.best = None if validation is None else learner.learned(progress.state)
+        progress.history.best_epoch = record.epoch
     progress.history.records.append(record)
+    progress.rates.append(progress.rate)
     if run.on_epoch:
         run.on_epoch(record)
+
+
+def _again(learner: Learner, progress: Progress, run: Run, identity: str) -> State:
+    """The state after the last epoch that counts. No run holds a second table for it: the epochs are gone through once more,
+    from the checkpoint on if there is one.
+    """
+    kept = checkpoint.load(run.checkpoint, learner, identity) if run.checkpoint and progress.saved else None
+    state = kept.state if kept else learner.start(progress.history.redraws)
+    for epoch in range(kept.epoch if kept else 0, progress.epoch):
+        state = learner.train_epoch(state, epoch, progress.rates[epoch])[0]
+    return state
 
 
 def _finite(state: State) -> bool:

@@ -1,0 +1,125 @@
+"""What a training is said to take, beside what one took; and what the machine is said to have."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from shelfaware.data import dataset, part_writer
+from shelfaware.data.interactions import Interactions
+from shelfaware.data.parts import Parts
+from shelfaware.errors import DataError, TrainingError
+from shelfaware.models import estimates
+from shelfaware.models.estimates import Estimate, Size, available_disk, available_memory, estimate, size
+from shelfaware.models.gp import GP
+
+ALL = Size(users=876_000, books=2_360_000, rows=228_600_000, ratings=104_000_000, part_rows=2_000_000)
+"""All of Goodreads, in parts."""
+
+MEASURE = """
+import resource, sys
+from shelfaware.data.dataset import load
+from shelfaware.data.parts import Parts
+from shelfaware.models.gp import GP
+from shelfaware.models.gp_parts import fit_parts
+model, whole = GP(factors=400, epochs=1), sys.argv[1] == "whole"
+model.fit_stars(load(sys.argv[2])) if whole else fit_parts(model, Parts.open(sys.argv[2]))
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.fixture(scope="module")
+def many_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20,000 books, each rated by one of 1,000 users: the tables are most of the memory."""
+    folder = tmp_path_factory.mktemp("books") / "dataset"
+    book = np.random.default_rng(0).permutation(20_000)
+    rows = pl.DataFrame({"user_id": np.arange(20_000) // 20, "book_id": book, "stars": 1.0 + book % 5})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(part_writer, "PART_ROWS", 4_000)
+        dataset.save(Interactions.from_frame(rows), folder)
+    return folder
+
+
+@pytest.mark.parametrize("how", ["parts", pytest.param("whole", marks=pytest.mark.slow)])
+def test_a_measured_peak_is_met_within_a_half(many_books: Path, how: str) -> None:
+    done = subprocess.run([sys.executable, "-c", MEASURE, how, many_books], capture_output=True, text=True, check=True)
+    said = estimate(GP(factors=400), Size.of(Parts.open(many_books)), in_parts=how == "parts").memory_bytes
+    assert 2 / 3 < int(done.stdout) / said < 3 / 2
+
+
+def test_the_counts_of_a_dataset(many_books: Path) -> None:
+    assert Size.of(Parts.open(many_books)) == Size(1_000, 20_000, 20_000, 20_000, 4_000)
+
+
+def test_counts_that_cannot_be_read_are_an_error(many_books: Path) -> None:
+    parts = Parts.open(many_books)
+    for damaged in ([{}], [3], [{"rows": "many"}]):
+        with pytest.raises(DataError, match=r"dataset.json is damaged: it has no rows of a part"):
+            Size.of(Parts(parts.folder, parts.about | {"parts": damaged}))
+
+
+def test_from_parts_memory_does_not_grow_with_rows() -> None:
+    """All of Goodreads in 10 GiB: the table and its moments, one copy of the values, and two parts."""
+    model = GP(factors=64)
+    said = estimate(model, ALL, in_parts=True)
+    assert said.memory_bytes < 10 * 2**30
+    assert said.memory_bytes > 4 * 4 * ALL.books * (3 * 64 + 4)
+    more = estimate(model, replace(ALL, rows=2 * ALL.rows, ratings=2 * ALL.ratings), in_parts=True)
+    assert (more.memory_bytes, more.disk_bytes) == (said.memory_bytes, said.disk_bytes)
+    assert 1.9 < more.seconds / said.seconds < 2.1
+    assert estimate(model, ALL, in_parts=False).memory_bytes > 2 * said.memory_bytes
+
+
+@pytest.mark.parametrize("counted", ["users", "books", "rows", "ratings", "part_rows"])
+def test_every_count_counts(counted: str) -> None:
+    more = replace(ALL, **{counted: 3 * getattr(ALL, counted)})
+    said, other = (estimate(GP(), one, in_parts=counted == "part_rows") for one in (ALL, more))
+    assert (said.memory_bytes, said.seconds) != (other.memory_bytes, other.seconds)
+
+
+REFUSED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "2.0 GB of memory, and 1.5 GB is free; buy some": lambda patch: patch.setattr(
+        estimates, "available_memory", lambda: 1_500_000_000
+    ),
+    "3.0 GB of disk, and 70 MB is free; buy some": lambda patch: patch.setattr(
+        shutil, "disk_usage", lambda _: SimpleNamespace(free=70_000_000)
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", REFUSED)
+def test_what_does_not_fit_is_refused_with_the_figures(sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimates, "available_memory", lambda: 2_000_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3_000_000_000))
+    Estimate(2_000_000_000, 3_000_000_000, 1.0).refuse(tmp_path, "buy some")
+    REFUSED[sentence](monkeypatch)
+    with pytest.raises(TrainingError, match=f"this training needs about {sentence}"):
+        Estimate(2_000_000_000, 3_000_000_000, 1.0).refuse(tmp_path, "buy some")
+
+
+def test_a_limit_of_the_process_is_less_than_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    free = available_memory()
+    assert 50_000_000 < free < 1e15
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (40_000_000, -1))
+    assert available_memory() == 40_000_000
+
+
+def test_disk_is_that_of_the_nearest_folder_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=len(str(folder))))
+    assert available_disk(tmp_path / "not" / "there") == len(str(tmp_path))
+
+
+def test_said_as_a_person_would() -> None:
+    assert str(Estimate(1_240_000_000, 30_400_000, 41.3)) == "about 1.2 GB of memory, 30 MB of disk and 41 s"
+    assert str(Estimate(12_400_000_000, 100, 3601.0)) == "about 12.4 GB of memory, 1 MB of disk and 60 minutes"
+    assert size(1_234_500_000_000) == "1,234.5 GB"
