@@ -27,7 +27,7 @@ SENTENCES = {
     "train DATA --out new --model gp:none": "no model is called 'gp:none'",
     "train DATA --out new --model bias --factors 3": "bias has no setting 'factors'; it has book_decay, seed, user_decay",
     "train DATA --out new --model bias --preset notebook": "the preset notebook is of gmf, not of bias",
-    "train DATA --out new --model ease --no-shelves": "--no-shelves is a setting of gp, not of ease",
+    "train DATA --out new --model ease --no-shelves": "--no-shelves is a setting of gp and bpmf, not of ease",
     "train tiny --out new --shelves": "this dataset has no shelf states; leave out --shelves",
     "train DATA --out new --model bias --from-parts": "--from-parts is of gp; bias needs all rows in memory",
     "train DATA --out new --from-parts --holdout user:1": "--from-parts holds no rating out; leave out --holdout, or train",

@@ -137,10 +137,20 @@ def test_watching_changes_nothing_but_the_epoch_that_is_kept(planted_split: Spli
     train, test = planted_split
     watched = BPMF(factors=2, epochs=12, samples=4).fit(train, test)
     assert watched.history is not None
-    assert len(watched.history.validation_mse) == 12
+    assert [record.validation is None for record in watched.history.records] == [True] * 5 + [False] * 7  # no sample before
     kept = watched.arrays["book_vectors"].shape[1]
     alone = BPMF(factors=2, epochs=12, samples=4).fit(train)
     np.testing.assert_array_equal(alone.arrays["book_vectors"][:, :kept], watched.arrays["book_vectors"])
+
+
+def test_a_model_that_never_beats_the_mean_has_samples_all_the_same(planted_split: Split) -> None:
+    train, test = planted_split
+    rng = np.random.default_rng(0)
+    noise = replace(train, stars=np.where(train.rated, rng.integers(1, 6, len(train)), np.nan).astype(np.float32))
+    model = BPMF(factors=2, epochs=8, samples=3).fit(
+        noise, replace(test, stars=rng.integers(1, 6, len(test)).astype(np.float32))
+    )
+    assert np.isfinite(model.forecast(model.known_readers, test.user_index, test.book_index).stars).all()
 
 
 def test_it_beats_bias_and_knows_how_sure_it_is(fitted: Fitted, planted_split: Split) -> None:

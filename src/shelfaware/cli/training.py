@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from shelfaware.training.loop import Run
 
 
+TOLD = ("gp", "bpmf")
+"""Models that can be told of shelf states or not."""
+
+
 def train(
     dataset: Dataset,
     out: Annotated[Path, typer.Option("--out", metavar="MODEL", help="Model folder to write; an older one is replaced.")],
-    model: Annotated[str, typer.Option("--model", help="gp, gmf, bias, mean, popularity or ease (see `models`).")] = "gp",
+    model: Annotated[str, typer.Option("--model", help="gp, bpmf, blend, gmf, als or another (see `models`).")] = "gp",
     holdout: Holdout = "none",
     config: Annotated[
         Path | None,
@@ -144,9 +148,9 @@ def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Parts"
         name = kind = "gmf:notebook"
     if shelves and not any(part.has_shelves for part in data):
         raise DataError("this dataset has no shelf states; leave out --shelves")
-    if shelves is False and kind != "gp":
-        raise ModelError(f"--no-shelves is a setting of gp, not of {name}")
-    return create(name, {key: value for key, value in settings.items() if key != "shelves" or kind == "gp"})
+    if shelves is False and kind not in TOLD:
+        raise ModelError(f"--no-shelves is a setting of {' and '.join(TOLD)}, not of {name}")
+    return create(name, {key: value for key, value in settings.items() if key != "shelves" or kind in TOLD})
 
 
 def _validation(model: "Model", share: float | None) -> float:

@@ -133,7 +133,7 @@ def _latent(posterior: Posterior, readers: Readers, pairs: tuple[Positions, Posi
 
 
 class _Watch:
-    """Scores of the mean over the samples kept so far on validation, each asked once; of the mean of all stars before."""
+    """Scores of the mean over the samples kept so far on validation, each asked once; None before the first one."""
 
     def __init__(self, readers: Readers, validation: Interactions | None, model: BPMF, steps: Steps) -> None:
         self.readers, self.model, self.steps = readers, model, steps
@@ -142,7 +142,7 @@ class _Watch:
         self.total, self.n = np.zeros(self.pairs.n_ratings if self.pairs else 0), 0
 
     def scores(self, kept: Kept, n: int) -> Scores | None:
-        if self.pairs is None:
+        if self.pairs is None or not n:
             return None
         while self.n < n:
             phi, mu, noise, y = (array[self.n].astype(np.float64) for array in kept)
@@ -150,7 +150,6 @@ class _Watch:
             one = Posterior([Table(phi, mu, noise, y, self.row)], self.steps)
             self.total += self.steps.moments(*_latent(one, self.readers, pairs))[0]
             self.n += 1
-        center = float(self.readers.stars[self.readers.rated].mean())
-        error = (self.total / self.n if self.n else center) - self.pairs.stars
+        error = self.total / self.n - self.pairs.stars
         mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
         return Scores(mse, mse, mae)

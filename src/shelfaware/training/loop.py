@@ -45,7 +45,7 @@ class Learner(Protocol):
         """What the finished model needs of a state; it outlives work in the state's place."""
 
     def validate(self, state: State) -> Scores | None:
-        """Scores on the validation rows; None if there are none."""
+        """Scores on the validation rows; None if there are none, or nothing is learned yet that could be scored."""
 
     def is_dead(self, state: State) -> bool:
         """Whether the network returns one number whatever it is asked."""
@@ -137,7 +137,7 @@ def _one_epoch(learner: Learner, progress: Progress, run: Run, identity: str) ->
     validation = learner.validate(progress.state)
     seconds = time.perf_counter() - started
     record = EpochRecord(progress.epoch + 1, learner.epochs, scores, validation, seconds)
-    if validation is None or not progress.history.records or validation.mse < min(progress.history.validation_mse):
+    if validation is None or not progress.history.validation_mse or validation.mse < min(progress.history.validation_mse):
         progress.best = None if validation is None else learner.learned(progress.state)
         progress.history.best_epoch = record.epoch
     progress.history.records.append(record)
