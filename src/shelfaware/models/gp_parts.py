@@ -18,9 +18,9 @@ from shelfaware.training.loop import Run, train
 def fit_parts(model: GP, parts: Parts, run: Run | None = None) -> GP:
     """Learns the book tables of `model` from a dataset folder, two of its parts in memory at a time; no ranker.
 
-    With one part the tables are those that `fit_stars` learns, bit for bit; where books have few ratings they are not moved toward
-    `bias` as there. No rating is watched, so patience does nothing. The model
-    knows no users afterwards: `know` gives it some, or all.
+    With one part the tables are those that `fit_stars` learns, bit for bit, but where books have few ratings: there they are
+    not moved toward `bias`. No rating is watched, so patience does nothing. The model knows no users afterwards: `know` gives
+    it some, or all.
     """
     from shelfaware.models.gp_batches import Batches
     from shelfaware.models.gp_learner import GPLearner
