@@ -20,7 +20,7 @@ import numpy as np
 
 from shelfaware.arrays import AnyArray, Floats, Stars
 from shelfaware.data.books import Books
-from shelfaware.models.bpmf_features import Features, of_books, of_shelves
+from shelfaware.models.features import Features, of_books, of_shelves
 from shelfaware.models.gibbs import Prior, Side, draw_noise, draw_prior, draw_vectors
 from shelfaware.models.ordinal import Steps, draw_latent
 from shelfaware.models.readers import Readers
@@ -82,7 +82,7 @@ class Chain:
         self.user_side = Side.of(self.owner, n_users, (self.book, self.n_books), f)
         self.book_side = Side.of(self.book, self.n_books, (self.owner, n_users), f)
         self.shelves, self.shelf_rows = of_shelves(self.readers, self.n_books)
-        self.features = of_books(self.catalogue)
+        self.features = Features.of(of_books(self.catalogue))
         self.scatter = np.append(np.full(self.factors, SCATTER[0]), SCATTER[1])
         first = min(self.epochs // 4, self.epochs - 1)
         self.keep = np.unique(np.linspace(first, self.epochs - 1, max(self.samples, 1) + 1)[1:].astype(np.int64))

@@ -60,7 +60,8 @@ class GP(RatingModel):
     somebody rates says something of how they rate.
     Book tables learn by the left-out likelihood of every rating (`gp_network`); users are no parameters, so a stranger is
     as good as a known user. Where books have few ratings a point estimate of q learns noise: there the fitted table is moved
-    toward that of `bias`, as far as a held-out tenth and a first fit without it say (`toward_bias`).
+    toward that of `bias`, as far as a held-out tenth and a first fit without it say (`toward_bias`). A book that nobody rated
+    has the q and mu of its authors, series, genres and decade (`with_unrated`).
 
     factors            width of q
     shelves            whether shelf states without stars are used; None: where the data has them
@@ -92,7 +93,9 @@ class GP(RatingModel):
     def _fit(self, train_data: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
         trust = self._trust(train_data)
         arrays = self._learned(train_data, validation, run)
-        return arrays if trust == 1 else toward_bias(arrays, Bias().fit_stars(train_data), trust)
+        if trust < 1:
+            arrays = toward_bias(arrays, Bias().fit_stars(train_data), trust)
+        return with_unrated(arrays, train_data)
 
     def _trust(self, train_data: Interactions) -> float:
         """How much of what is learned to keep where books have few ratings (`ENOUGH`): what is best for a held-out tenth.
@@ -212,6 +215,25 @@ def toward_bias(arrays: dict[str, AnyArray], bias: Bias, trust: float) -> dict[s
     shrunken = {name: np.sqrt(trust) * arrays[name] for name in ("book_vectors", "shelf_vectors")}
     mixed = {**between, **shrunken, "book_means": trust * arrays["book_means"] + (1 - trust) * means}
     return {**arrays, **{name: array.astype(np.float32) for name, array in mixed.items()}}
+
+
+def with_unrated(arrays: dict[str, AnyArray], data: Interactions) -> dict[str, AnyArray]:
+    """Gives each book that nobody rated the q and mu that its authors, series, genres and decade have elsewhere (`features`).
+
+    They are regressed on what is learned of rated books, each column in its deviation; of a book without them q is 0 and mu
+    the mean of all stars.
+    """
+    from shelfaware.models.features import Features, of_books
+
+    rated = data.book_ratings() > 0
+    if rated.all():
+        return arrays
+    center, matrix = float(arrays["center"][0]), of_books(data.books)
+    told = np.column_stack([arrays["book_vectors"], arrays["book_means"] - center]).astype(np.float64)  # [n_books, k + 1]
+    spread = np.maximum(told[rated].std(axis=0), 1e-6)  # [k + 1]
+    told[~rated] = matrix[~rated] @ Features.of(matrix[rated]).fit(told[rated] / spread) * spread
+    vectors, means = told[:, :-1].astype(np.float32), (center + told[:, -1]).astype(np.float32)
+    return {**arrays, "book_vectors": vectors, "book_means": np.where(rated, arrays["book_means"], means)}
 
 
 def _table(arrays: dict[str, AnyArray]) -> Table:

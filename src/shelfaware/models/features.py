@@ -1,4 +1,4 @@
-"""What shifts the prior mean of a user or a book in bpmf: sparse features, and the draw of their weights.
+"""What is expected of a user or a book before any rating: sparse features, and the weights that they have.
 
 A row with the set N of features has the prior mean m + |N|^-1/2 sum over c in N of W_c (Simm et al. 2017, "Macau"); of the
 features the MOST_COLUMNS commonest have a W that is not 0.
@@ -51,16 +51,26 @@ class Features:
     def draw(self, white: AnyArray, rng: np.random.Generator) -> Floats:
         """W [columns, f] given the rows' vectors, both whitened: white = F W + N(0, I), W ~ N(0, 1 / precision).
 
-        The precision is drawn first, from PRECISIONS, W integrated out. With F^T F = B diag(g) B^T and x = B^T F^T white,
+        The precision is drawn first, from PRECISIONS, W integrated out.
+        """
+        x, likelihood = self._told(white)
+        weight = np.exp(likelihood - likelihood.max())
+        left = self.values + rng.choice(PRECISIONS, p=weight / weight.sum())  # [columns]
+        return np.asarray(self.basis @ (x / left[:, None] + rng.standard_normal(x.shape) / np.sqrt(left)[:, None]))
+
+    def fit(self, white: AnyArray) -> Floats:
+        """The mean of what `draw` draws, at the likeliest precision."""
+        x, likelihood = self._told(white)
+        return np.asarray(self.basis @ (x / (self.values + PRECISIONS[likelihood.argmax()])[:, None]))
+
+    def _told(self, white: AnyArray) -> tuple[Floats, Floats]:
+        """x [columns, f], and how likely each of PRECISIONS is. With F^T F = B diag(g) B^T and x = B^T F^T white,
         log p(white | precision) = 1/2 sum over entries of (x^2 / (g + precision) - log(1 + g / precision)), but for a constant.
         """
         x = self.basis.T @ (self.matrix.T @ white)  # [columns, f]
         squares, g = (x**2).sum(axis=1), self.values
         each = [squares / (g + t) - x.shape[1] * np.log1p(g / t) for t in PRECISIONS]
-        likelihood = 0.5 * np.array([part.sum() for part in each])
-        weight = np.exp(likelihood - likelihood.max())
-        left = g + rng.choice(PRECISIONS, p=weight / weight.sum())  # [columns]
-        return np.asarray(self.basis @ (x / left[:, None] + rng.standard_normal(x.shape) / np.sqrt(left)[:, None]))
+        return x, 0.5 * np.array([part.sum() for part in each])
 
 
 def of_shelves(readers: Readers, n_books: int) -> tuple[Features, Indices]:
@@ -79,8 +89,8 @@ def of_shelves(readers: Readers, n_books: int) -> tuple[Features, Indices]:
     return Features.of(everything.tocsc()[:, kept].tocsr()), place.reshape(n_books, 2)
 
 
-def of_books(books: Books) -> Features:
-    """Authors, series, genres and decades of each book; those that are not kept do not count in |N| either."""
+def of_books(books: Books) -> Any:
+    """F of the authors, series, genres and decades of each book; those that are not kept do not count in |N| either."""
     from scipy.sparse import csr_array
 
     decade = (pl.col("year") // 10).cast(pl.String)
@@ -102,7 +112,7 @@ def of_books(books: Books) -> Features:
     row = pairs["row"].cast(pl.Int64).to_numpy()[there]
     worth = 1 / np.sqrt(np.bincount(row, minlength=len(books)))[row]
     place = np.searchsorted(kept, column[there])
-    return Features.of(csr_array((worth, (row, place)), shape=(len(books), len(kept))))
+    return csr_array((worth, (row, place)), shape=(len(books), len(kept)))
 
 
 def _commonest(count: Positions, *, least: int) -> Positions:
