@@ -2,13 +2,13 @@
 
     rivals.py keras ARRAYS EPOCHS     the notebook's network, by KERAS_BACKEND: {"seconds": per epoch, "loss": per epoch}
     rivals.py surprise ARRAYS SEED    SVD and SVD++: {name: {"mse", "seconds"}}
-    rivals.py myfm ARRAYS SEED        Bayesian matrix factorisation, rank 32: {name: {"mse", "seconds"}}
+    rivals.py myfm ARRAYS SEED RANK   Bayesian matrix factorisation: {name: {"mse", "seconds"}}
     rivals.py rankers ARRAYS OUT      iALS, BPR and ELSA: vectors of users and books into the .npz OUT; {name: {"seconds"}}
     rivals.py versions
 
-ARRAYS is an .npz of the notebook's split: `train` and `test` [n, 3] of user, book, stars, sorted by book, then user; `shape`;
+ARRAYS is an .npz of a split: `train` and `test` [n, 3] of user, book, stars, sorted by book, then user; `shape`; `scale`;
 for rankers `train` [n, 3] of user, book and how much the user took to the book, sorted by user, then book.
-Stars are clipped to 1 to 5 before they are judged, as ours are.
+Stars are clipped to `scale`, the least and the most, before they are judged, as ours are.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _estimates(model: Any, asked: list[tuple[int, int, float]]) -> list[float]:
     return [guess.est for guess in model.test(asked)]
 
 
-def myfm(path: str, seed: str) -> dict[str, dict[str, float]]:
+def myfm(path: str, seed: str, rank: str) -> dict[str, dict[str, float]]:
     """200 Gibbs samples; one-hot user and book, so that the factorisation machine is matrix factorisation with biases."""
     from myfm import MyFMRegressor
     from scipy.sparse import csr_matrix
@@ -88,11 +88,11 @@ def myfm(path: str, seed: str) -> dict[str, dict[str, float]]:
         return csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(pairs), n_users + n_books))
 
     def fit() -> MyFMRegressor:
-        model = MyFMRegressor(rank=32, random_seed=int(seed))
+        model = MyFMRegressor(rank=int(rank), random_seed=int(seed))
         stars = arrays["train"][:, 2].astype(float)
         return model.fit(one_hot(arrays["train"]), stars, n_iter=200, group_shapes=[n_users, n_books])
 
-    return {"myFM, rank 32": _judged(fit, lambda model: model.predict(one_hot(arrays["test"])), arrays)}
+    return {f"myFM, rank {rank}": _judged(fit, lambda model: model.predict(one_hot(arrays["test"])), arrays)}
 
 
 def rankers(path: str, out: str) -> dict[str, dict[str, float]]:
@@ -160,7 +160,7 @@ def _judged(fit: Any, predict: Any, arrays: Any) -> dict[str, float]:
     started = time.perf_counter()
     model = fit()
     seconds = time.perf_counter() - started
-    error = np.clip(predict(model), 1, 5) - arrays["test"][:, 2]
+    error = np.clip(predict(model), *arrays["scale"]) - arrays["test"][:, 2]
     return {"mse": float(np.mean(error**2)), "seconds": seconds}
 
 

@@ -14,11 +14,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from results import SEEDS, Figure
+
+if TYPE_CHECKING:
+    from shelfaware import Interactions
 
 ROOT = Path(__file__).parents[1]
 SHELFAWARE = str(Path(sys.executable).with_name("shelfaware"))
@@ -30,7 +33,9 @@ N_BOOKS = 10_000
 
 def rivals(dataset: Path) -> list[Figure]:
     """One epoch of the notebook's network here and in Keras, in turn; MSE and seconds of Surprise and myFM."""
-    arrays = notebook_arrays(dataset)
+    import shelfaware
+
+    arrays = arrays_of(shelfaware.split(shelfaware.load(dataset), "notebook"), dataset.with_name("notebook.npz"))
     ours, tensorflow, jax = zip(*(_epochs(dataset, arrays) for _ in range(ROUNDS)), strict=True)
 
     def times(theirs: tuple[float, ...]) -> list[float]:
@@ -43,7 +48,7 @@ def rivals(dataset: Path) -> list[Figure]:
         Figure("notebook epoch: Keras on TensorFlow", tensorflow, unit="s", judged="median"),
         Figure("notebook epoch: Keras on JAX", jax, unit="s", judged="median"),
     ]
-    fits = [rival("surprise", arrays, seed) | rival("myfm", arrays, seed) for seed in SEEDS]
+    fits = [rival("surprise", arrays, seed) | rival("myfm", arrays, seed, 32) for seed in SEEDS]
     for name in fits[0]:
         figures.append(Figure(f"{name}: test MSE", [fit[name]["mse"] for fit in fits], seeds=SEEDS))
         seconds = [fit[name]["seconds"] for fit in fits]
@@ -51,17 +56,15 @@ def rivals(dataset: Path) -> list[Figure]:
     return figures
 
 
-def notebook_arrays(dataset: Path) -> Path:
-    """The notebook's split as `rivals.py` reads it."""
-    import shelfaware
-
+def arrays_of(split: Sequence[Interactions], path: Path) -> Path:
+    """Training and test ratings as `rivals.py` reads them."""
     parts = []
-    for part in shelfaware.split(shelfaware.load(dataset), "notebook"):
+    for part in split:
         rated = part.ratings()
         order = np.lexsort((rated.user_index, rated.book_index))
         parts.append(np.column_stack([rated.user_index, rated.book_index, rated.stars])[order])
-    path = dataset.with_name("notebook.npz")
-    np.savez(path, train=parts[0], test=parts[1], shape=[rated.n_users, rated.n_books])
+    scale = rated.scale.min, rated.scale.max
+    np.savez(path, train=parts[0], test=parts[1], shape=[rated.n_users, rated.n_books], scale=scale)
     return path
 
 
