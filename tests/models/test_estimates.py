@@ -50,7 +50,8 @@ def many_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("how", ["parts", pytest.param("whole", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["parts", "whole"])
 def test_a_measured_peak_is_met_within_a_half(many_books: Path, how: str) -> None:
     done = subprocess.run([sys.executable, "-c", MEASURE, how, many_books], capture_output=True, text=True, check=True)
     said = estimate(GP(factors=400), Size.of(Parts.open(many_books)), in_parts=how == "parts").memory_bytes

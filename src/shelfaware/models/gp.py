@@ -38,7 +38,10 @@ ENOUGH = 50
 """Ratings a book, on average, from which on a point estimate of its vector is trusted without being checked."""
 
 TRUSTS = (0.0, 0.15, 0.25, 0.35, 0.5, 0.75, 1.0)
-"""How much of a learned table may be kept."""
+"""How much of a learned table may be kept; at 0 it is that of `bias`."""
+
+LEAST_TRUST = 0.02
+"""Where nothing is gained: next to nothing in stars, but books stay alike or different."""
 
 LEAST_NOISE = 0.01
 """Stars, where `bias` leaves nothing to explain."""
@@ -100,7 +103,8 @@ class GP(RatingModel):
     def _trust(self, train_data: Interactions) -> float:
         """How much of what is learned to keep where books have few ratings (`ENOUGH`): what is best for a held-out tenth.
 
-        Nothing unless it beats `bias` there by more than the standard error of the difference (Breiman et al. 1984, 3.4.3).
+        No more than LEAST_TRUST unless it beats `bias` there by more than the standard error of the difference (Breiman et
+        al. 1984, 3.4.3).
         """
         rated = train_data.ratings()
         if rated.n_ratings >= ENOUGH * np.count_nonzero(rated.book_ratings()):
@@ -109,12 +113,12 @@ class GP(RatingModel):
         held, bias = held.ratings(), Bias().fit_stars(part)
         readers = Readers.of(part)
         if held.n_ratings < 2 or not (readers.n_ratings > 1).any():
-            return 0.0
+            return LEAST_TRUST
         arrays = self._learned(part, None, Run())
         errors = [self._errors(toward_bias(arrays, bias, trust), readers, held) ** 2 for trust in TRUSTS]  # [n] each
         gains = errors[0] - np.array(errors)  # [trusts, n]
         best = int(gains.mean(axis=1).argmax())
-        return TRUSTS[best] if gains[best].mean() > gains[best].std() / np.sqrt(held.n_ratings) else 0.0
+        return TRUSTS[best] if gains[best].mean() > gains[best].std() / np.sqrt(held.n_ratings) else LEAST_TRUST
 
     def _learned(self, train_data: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
         """The fitted table as it is."""
