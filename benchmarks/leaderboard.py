@@ -67,7 +67,7 @@ def leaderboard(dataset: Path) -> list[Figure]:
 def random_splits(data: Any) -> list[Figure]:
     """MSE over five random splits with the interval of `shelfaware compare --repeats 5`, without the lists that it makes too;
     and by how much each model errs more than the best one, with the paired interval."""
-    from shelfaware.evaluation.metrics import squared_errors
+    from shelfaware.evaluation.board import squares
     from shelfaware.evaluation.plan import Plan
     from shelfaware.evaluation.protocol import forecasts
     from shelfaware.evaluation.verdicts import Sampled, pairs
@@ -78,7 +78,7 @@ def random_splits(data: Any) -> list[Figure]:
         test = part.test.ratings()
         for name, rounds in samples.items():
             held = forecasts(create(name, {"seed": part.seed}).fit_stars(part.train), test)  # type: ignore[attr-defined]
-            rounds.append(Sampled(squared_errors(test.stars, held.clipped), test.user_index))
+            rounds.append(squares(held))
             print(RANDOM, part.seed, name, float(rounds[-1].values.mean()), flush=True)
         overlap = len(test) / part.train.n_ratings
     means, told = pairs(samples, overlap, less_is_better=True)

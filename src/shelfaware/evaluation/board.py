@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from shelfaware.arrays import AnyArray
 from shelfaware.evaluation import metrics, ranking
 from shelfaware.evaluation.metrics import Interval
-from shelfaware.evaluation.protocol import Figures, Judged, N
+from shelfaware.evaluation.protocol import Figures, Held, Judged, Lists, N
 from shelfaware.evaluation.verdicts import Pair, Sampled, pairs
 
 CRITERIA = {"mse": True, "ndcg_at_10": False, "ndcg_at_10_unshelved": False}
@@ -56,11 +57,20 @@ def _samples(rounds: Sequence[Judged], figure: str) -> list[Sampled] | None:
 
 def _sample(judged: Judged, figure: str) -> Sampled | None:
     if figure == "mse":
-        held = judged.held
-        return Sampled(metrics.squared_errors(held.test.stars, held.clipped), held.test.user_index) if held else None
+        return squares(judged.held) if judged.held else None
     lists = judged.lists
     ranked = lists.unrated if figure == "ndcg_at_10" else lists.unshelved
-    return None if ranked is None else Sampled(ranking.ndcg(ranked, lists.relevant, N), np.arange(len(ranked)))
+    return None if ranked is None else gains(ranked, lists)
+
+
+def squares(held: Held) -> Sampled:
+    """What the MSE is the mean of."""
+    return Sampled(metrics.squared_errors(held.test.stars, held.clipped), held.test.user_index)
+
+
+def gains(ranked: AnyArray, lists: Lists) -> Sampled:
+    """What nDCG@10 of the lists `ranked`, A's or B's, is the mean of."""
+    return Sampled(ranking.ndcg(ranked, lists.relevant, N), np.arange(len(ranked)))
 
 
 def _over_rounds(rounds: Sequence[Figures]) -> Figures:

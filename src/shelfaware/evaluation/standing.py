@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 
 from shelfaware.data.interactions import Interactions
-from shelfaware.evaluation import metrics, ranking
+from shelfaware.evaluation.board import BEST, gains, squares
 from shelfaware.evaluation.calibration import coverage_curve, reliability
 from shelfaware.evaluation.metrics import Interval
-from shelfaware.evaluation.protocol import Figures, Held, Judged, Lists, N, forecasts, judge, ranked_lists
+from shelfaware.evaluation.protocol import Figures, Held, Judged, forecasts, judge, ranked_lists
 from shelfaware.evaluation.verdicts import Sampled, pairs
 from shelfaware.models.base import Model
 from shelfaware.models.baselines import Bias, Mean, Popularity
 
 TENTHS = tuple(tenth / 10 for tenth in range(1, 10))
-BEST = "best"
 
 
 def standing(model: Model, test: Interactions, *, learned: Interactions, known: Interactions) -> Figures:
@@ -56,12 +55,12 @@ def _leaderboard(name: str, judged: Judged, learned: Interactions, known: Intera
     """Mean and Bias beside the stars of `name`, Popularity beside its lists; no board of what it does not have."""
     test, overlap, boards = judged.test, len(judged.test) / learned.n_ratings, {}
     if judged.held:
-        stars = {one.name: _squares(forecasts(one.fit_stars(learned).know(known), test)) for one in (Mean(), Bias())}
-        boards["mse"] = _rows({**stars, name: _squares(judged.held)}, overlap, less_is_better=True)
+        stars = {one.name: squares(forecasts(one.fit_stars(learned).know(known), test)) for one in (Mean(), Bias())}
+        boards["mse"] = _rows({**stars, name: squares(judged.held)}, overlap, less_is_better=True)
     if len(judged.lists.users):
         popular = ranked_lists(Popularity().fit(learned).know(known), test)
-        gains = {Popularity.name: _gains(popular), name: _gains(judged.lists)}
-        boards["ndcg_at_10"] = _rows(gains, overlap, less_is_better=False)
+        drawn = {Popularity.name: gains(popular.unrated, popular), name: gains(judged.lists.unrated, judged.lists)}
+        boards["ndcg_at_10"] = _rows(drawn, overlap, less_is_better=False)
     return boards
 
 
@@ -70,14 +69,6 @@ def _rows(samples: Mapping[str, Sampled], overlap: float, *, less_is_better: boo
     order = sorted(means, key=lambda name: means[name].mean * (1 if less_is_better else -1))
     verdicts = {pair.a: pair.verdict for pair in told if pair.b == order[0]} | {order[0]: BEST}
     return [{"model": name, **_interval("value", means[name]), "verdict": verdicts[name]} for name in order]
-
-
-def _squares(held: Held) -> Sampled:
-    return Sampled(metrics.squared_errors(held.test.stars, held.clipped), held.test.user_index)
-
-
-def _gains(lists: Lists) -> Sampled:
-    return Sampled(ranking.ndcg(lists.unrated, lists.relevant, N), np.arange(len(lists.unrated)))
 
 
 def _interval(name: str, interval: Interval) -> Figures:

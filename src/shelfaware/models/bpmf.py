@@ -10,7 +10,7 @@ import numpy as np
 from shelfaware.arrays import AnyArray, Floats, Indices, Positions
 from shelfaware.data.interactions import Interactions
 from shelfaware.models import bpmf_posterior
-from shelfaware.models.base import Explanation, Forecast, RatingModel
+from shelfaware.models.base import Explanation, Forecast, RatingModel, star_counts
 from shelfaware.models.bpmf_posterior import Pairs, Posterior, Table
 from shelfaware.models.gp_posterior import pairs_by_chunk
 from shelfaware.models.ordinal import Steps
@@ -62,8 +62,7 @@ class BPMF(RatingModel):
         from shelfaware.models.bpmf_chain import Chain
 
         readers, n_books = Readers.of(train_data), train_data.n_books
-        counts = np.bincount(Steps.rounding(self.scale).step_of(readers.stars[readers.rated]), minlength=len(self.scale.values))
-        steps = Steps.of_counts(self.scale, counts)
+        steps = Steps.of_counts(self.scale, star_counts(train_data).sum(axis=0))
         watch = _Watch(readers, validation, self, steps)
         samples = min(self.samples, max(MOST_NUMBERS // (n_books * (self.factors + 3)), 1))
         chain = Chain(readers, train_data.books, self.factors, self.epochs, samples, self.seed, steps, watch.scores)
