@@ -15,6 +15,8 @@ import questions
 import ranking
 import results
 import scale_import
+import scale_processes
+import scale_training
 import service
 import timings
 import variety
@@ -34,6 +36,8 @@ GROUPS = {
     "ranking": ranking.ranking,
     "variety": variety.variety,
     "scale-import": lambda _: scale_import.scale_import(),
+    "scale-training": lambda _: scale_training.scale_training(),
+    "scale-processes": lambda _: scale_processes.scale_processes(),
     "questions": questions.questions,
     "service": lambda _: service.service(DATA / "goodbooks-10k" / "books.csv"),
 }

@@ -23,6 +23,7 @@ MODELS = (
     "gp:ratings",
     "gmf",
     "als",
+    "autoencoder",
     "bias",
     "mean",
     "ease",
@@ -71,13 +72,14 @@ def random_splits(data: Any) -> list[Figure]:
     from shelfaware.evaluation.plan import Plan
     from shelfaware.evaluation.protocol import forecasts
     from shelfaware.evaluation.verdicts import Sampled, pairs
+    from shelfaware.models.base import of_stars
     from shelfaware.models.registry import create
 
     samples: dict[str, list[Sampled]] = {name: [] for name in MODELS if name not in ("ease", "popularity")}
     for part in Plan("random:0.1", 0, REPEATS, 0).rounds(data):
         test = part.test.ratings()
         for name, rounds in samples.items():
-            held = forecasts(create(name, {"seed": part.seed}).fit_stars(part.train), test)  # type: ignore[attr-defined]
+            held = forecasts(of_stars(create(name, {"seed": part.seed})).fit_stars(part.train), test)
             rounds.append(squares(held))
             print(RANDOM, part.seed, name, float(rounds[-1].values.mean()), flush=True)
         overlap = len(test) / part.train.n_ratings
@@ -116,10 +118,11 @@ def tenths(data: Any) -> list[Figure]:
     import shelfaware
     from shelfaware.evaluation.protocol import forecasts
     from shelfaware.evaluation.segments import coverage_by_decile
+    from shelfaware.models.base import of_stars
     from shelfaware.models.registry import create
 
     train, test = shelfaware.split(data, "notebook")
-    model = create("bpmf:shelves").fit_stars(train)  # type: ignore[attr-defined]
+    model = of_stars(create("bpmf:shelves")).fit_stars(train)
     found = coverage_by_decile(forecasts(model, test.ratings()), model.known_readers)
     return [
         Figure(f"bpmf:shelves: inside 90 %, tenths by {of}", [one.mean.mean for one in parts], 0.85, 0.95)
@@ -149,13 +152,14 @@ def few_readers(_dataset: Path) -> list[Figure]:
 def closed(size: tuple[int, int, int], seed: int) -> dict[str, float]:
     """The share that `bpmf`, `gp` and myFM cover on one table."""
     from shelfaware.data.splits import split
+    from shelfaware.models.base import of_stars
     from shelfaware.models.registry import create
 
     table = planted_table(*size, seed)
     train, test = split(table.data, "random:0.1", seed=seed)
     test, mse = test.ratings(), {}
     for name in ("bias", "bpmf", "gp"):
-        model = create(name).fit_stars(train)  # type: ignore[attr-defined]
+        model = of_stars(create(name)).fit_stars(train)
         stars = model.scale.clip(model.forecast(model.known_readers, test.user_index, test.book_index).stars)
         mse[name] = float(np.mean((stars - test.stars) ** 2))
     with TemporaryDirectory() as folder:

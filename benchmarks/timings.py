@@ -175,12 +175,15 @@ def startup() -> list[Figure]:
 
 def verbs() -> list[list[str]]:
     """Every verb of the command line, those under `import` too."""
-    from typer.main import get_command
+    from typer.core import TyperGroup
+    from typer.main import get_group
 
     from shelfaware.cli import build
 
-    commands = get_command(build()).commands  # type: ignore[attr-defined]
-    return [[], *([name] for name in commands), *(["import", name] for name in commands["import"].commands)]
+    commands = get_group(build()).commands
+    of_import = commands["import"]
+    assert isinstance(of_import, TyperGroup)
+    return [[], *([name] for name in commands), *(["import", name] for name in of_import.commands)]
 
 
 def loads_jax() -> int:

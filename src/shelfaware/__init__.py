@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from shelfaware.library.library import Library as Library
     from shelfaware.library.library import read_library as read_library
     from shelfaware.models.als import ALS as ALS
+    from shelfaware.models.autoencoder import Autoencoder as Autoencoder
     from shelfaware.models.baselines import Bias as Bias
     from shelfaware.models.baselines import Mean as Mean
     from shelfaware.models.baselines import Popularity as Popularity
@@ -69,6 +70,7 @@ _HOMES = {
     "library.library": ("Library", "read_library"),
     "models.als": ("ALS",),
     "models.baselines": ("Bias", "Mean", "Popularity"),
+    "models.autoencoder": ("Autoencoder",),
     "models.blend": ("Blend",),
     "models.bpmf": ("BPMF",),
     "models.ease": ("EASE",),

@@ -8,6 +8,10 @@ import polars as pl
 import pytest
 
 from conftest import Command
+from shelfaware import models
+from shelfaware.models.base import Model
+from shelfaware.models.folder import load_model
+from shelfaware.scale import lists
 
 
 def test_everybody_s_list_is_the_one_that_recommend_shows(command: Command, workshop: Path, tmp_path: Path) -> None:
@@ -21,6 +25,29 @@ def test_everybody_s_list_is_the_one_that_recommend_shows(command: Command, work
     plain = ("--any-order", "--per-author", 0, "-n", 4, "--json")
     wanted = command("recommend", workshop / "gp", workshop / "sample", "--user", user, *plain).json["recommendations"]
     assert lists.filter(pl.col("user_id") == user)["book_id"].to_list() == [book["book_id"] for book in wanted]
+
+
+@pytest.mark.parametrize(("model", "simulated"), [("bias", True), ("real", False)])
+def test_the_model_is_read_once(
+    command: Command, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, *, simulated: bool
+) -> None:
+    if not simulated:
+        made = load_model(workshop / "bias")
+        made.simulated = False
+        made.save(tmp_path / "real")
+    folder, read, load = workshop / model if simulated else tmp_path / model, list[Path](), lists.load_model
+
+    def noted(path: Path) -> Model:
+        read.append(path)
+        return load(path)
+
+    lists._opened.cache_clear()
+    for module in (lists, models.folder):
+        monkeypatch.setattr(module, "load_model", noted)
+    done = command("recommend-all", folder, workshop / "sample", "--out", tmp_path / "lists")
+    assert done.code == 0
+    assert len(read) == 1
+    assert ("simulated" in done.err) == simulated
 
 
 @pytest.mark.parametrize("missing", ["model", "dataset"])

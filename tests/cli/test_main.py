@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 from safetensors.numpy import load_file
 
-from shelfaware.cli import answering, judging, looking, training
+from shelfaware.cli import answering, fitting, judging, looking, training
 from shelfaware.cli.showing import put_table
 from shelfaware.data.dataset import load
 from shelfaware.errors import TrainingError
@@ -104,11 +104,11 @@ def asked(workshop: Path, command: Command, tmp_path: Path, monkeypatch: pytest.
     def ask(*options: object) -> tuple[Any, Any]:
         caught: list[Any] = []
 
-        def stop(model: object, _data: object, origin: object, *_: object) -> None:
-            caught.extend([model, origin])
+        def stop(order: fitting.Order) -> None:
+            caught.extend([order.model, order.origin])
             raise TrainingError("stopped")
 
-        monkeypatch.setattr(training, "_fitted", stop)
+        monkeypatch.setattr(fitting, "fitted", stop)
         done = command("train", workshop / "sample", "--out", tmp_path / "m", *options)
         assert (done.code, done.err) == (2, "shelfaware: stopped\n")
         return caught[0], caught[1]

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from shelfaware.models.registry import MODELS
+
 Command = Callable[..., Any]
 
 
@@ -53,6 +55,19 @@ def test_plans_that_are_none(
     assert (done.code, done.out) == (2, "")
     assert sentence in done.err
     assert not list(tmp_path.iterdir())
+
+
+def test_every_model_is_compared_where_none_is_named(workshop: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    def compared(_data: object, names: list[str], *_: object, **__: object) -> dict[str, Any]:
+        told.extend(names)
+        return {"holdout": "random:0.1", "models": []}
+
+    monkeypatch.setattr("shelfaware.evaluation.compare.compare", compared)
+    command("compare", workshop / "sample", "--json")
+    assert len(set(told)) == len(told)
+    assert {name.partition(":")[0] for name in told} == set(MODELS)
 
 
 def test_compare_marks_the_best_and_what_is_like_it(workshop: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from shelfaware.models import estimates
 from shelfaware.models.estimates import Size, estimate
 from shelfaware.models.folder import load_model
 from shelfaware.models.gp import GP
-from shelfaware.models.gp_parts import fit_parts
+from shelfaware.models.gp_parts import fit_parts, rank_parts
 from shelfaware.training import progress
 from shelfaware.training.alone import alone
 
@@ -63,19 +63,19 @@ def test_an_error_comes_after_what_was_said(command: Command, tmp_path: Path) ->
     assert error == "shelfaware: gp needs users with at least two ratings to learn from, and there is none"
 
 
-def test_from_parts_is_the_fit_from_parts_with_popularity(parted: Path, command: Command, tmp_path: Path) -> None:
+def test_from_parts_is_the_fit_from_parts_with_ease(parted: Path, command: Command, tmp_path: Path) -> None:
     done = command("train", parted, "--out", tmp_path / "m", "--from-parts", *QUICK)
     assert done.code == 0
     assert "Training a part at a time takes about" in done.err
-    assert "It will rank by popularity: ease needs all rows in memory at once." in done.err
-    assert ranker_of(tmp_path / "m") == "popularity"
+    assert "popularity" not in done.err
+    assert ranker_of(tmp_path / "m") == "ease"
     config = json.loads((tmp_path / "m" / "config.json").read_bytes())
     assert config["origin"]["n_ratings"] == Parts.open(parted).ratings
-    model = fit_parts(GP(factors=4, epochs=3), Parts.open(parted))
+    model = rank_parts(fit_parts(GP(factors=4, epochs=3), Parts.open(parted)), Parts.open(parted))
     read = load_model(tmp_path / "m")
-    for name, array in model.arrays.items():
-        assert (read.arrays[name] == array).all()
-    assert config["ranker"]["star_weight"] >= 0
+    for name, array in model.all_arrays().items():
+        assert (read.all_arrays()[name] == array).all()
+    assert config["ranker"]["star_weight"] == model.star_weight
     assert command("recommend", tmp_path / "m", "--user", "1", "--json").json["recommendations"]
 
 
@@ -94,7 +94,7 @@ def test_a_dataset_that_does_not_fit_is_read_by_the_part(
     done = command("train", parted, "--out", tmp_path / "m", *QUICK)
     assert done.code == 0
     assert re.search(r"Training a part at a time takes .* \(all rows at once would take [\d.]+ [MG]B of memory\)", done.err)
-    assert ranker_of(tmp_path / "m") == "popularity"
+    assert ranker_of(tmp_path / "m") == "ease"
     for dataset, holdout, advice in (
         (parted, ["--holdout", "user:1"], "leave out --holdout to train a part at a time"),
         (workshop / "sample", [], "free some, or take fewer --factors"),
@@ -102,8 +102,22 @@ def test_a_dataset_that_does_not_fit_is_read_by_the_part(
         refused = command("train", dataset, "--out", tmp_path / "new", *QUICK, *holdout)
         assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
         assert re.search(r"needs about [\d.]+ [MG]B of memory, and [\d.]+ [MG]B is free; " + advice, refused.err)
-    memory(needed - 1)
-    assert "free some, or take fewer --factors" in command("train", parted, "--out", tmp_path / "new", *QUICK).err
+
+
+def test_where_ease_does_not_fit_it_ranks_by_popularity(
+    parted: Path, command: Command, tmp_path: Path, memory: Callable[[int], None]
+) -> None:
+    model, counts = GP(factors=4, epochs=3), Size.of(Parts.open(parted))
+    memory(estimate(model, counts, in_parts=True).memory_bytes - 1)
+    done = command("train", parted, "--out", tmp_path / "m", "--from-parts", *QUICK)
+    assert done.code == 0
+    wanted = r"It will rank by popularity: with ease the training needs about [\d.]+ MB of memory, and [\d.]+ MB is free\."
+    assert re.search(wanted, done.err)
+    assert ranker_of(tmp_path / "m") == "popularity"
+    memory(estimate(model, counts, in_parts=True, by_popularity=True).memory_bytes - 1)
+    refused = command("train", parted, "--out", tmp_path / "new", "--from-parts", *QUICK)
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "free some, or take fewer --factors" in refused.err
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from shelfaware.data import part_writer
 from shelfaware.data.books import Books
 from shelfaware.data.dataset import describe, load, save
 from shelfaware.data.ids import IdMap
 from shelfaware.data.interactions import Interactions, Scale
+from shelfaware.data.parts import Parts
 from shelfaware.data.report import Drop, ImportReport
 from shelfaware.errors import DataError
 
@@ -181,6 +183,25 @@ def test_describe(data: Interactions) -> None:
     assert about["ratings_per_user"] == {"median": 1.0, "mean": pytest.approx(4 / 3), "max": 2}
     assert about["time"] == {"first": "2001-02-03T00:00:00", "last": "2020-12-31T23:59:59"}
     assert about["scale"] == {"min": 0.5, "max": 5, "step": 0.5}
+
+
+@pytest.mark.parametrize("part_rows", [1, 2, 100])
+def test_a_folder_is_described_a_part_at_a_time(
+    data: Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part_rows: int
+) -> None:
+    monkeypatch.setattr(part_writer, "PART_ROWS", part_rows)
+    save(data, tmp_path / "set")
+    read, assembled = list[int](), Parts.assembled
+
+    def noted(self: Parts, which: Sequence[int]) -> Interactions:
+        read.extend(which)
+        assert len(which) == 1
+        return assembled(self, which)
+
+    monkeypatch.setattr(Parts, "assembled", noted)
+    parts = Parts.open(tmp_path / "set")
+    assert describe(parts) == describe(data)
+    assert read == list(range(len(parts)))
 
 
 def test_describe_without_ratings() -> None:

@@ -76,6 +76,23 @@ def test_a_space_has_the_usual_settings_inside(name: str) -> None:
         assert low < high
 
 
+NOT_SEARCHED = {
+    "gp": {"batch_size", "block_size", "shelves", "patience"},
+    "gmf": {"biases", "patience", "max_redraws"},
+    "bpmf": {"samples", "shelves"},
+    "autoencoder": {"batch_size"},
+    "neighbours": {"centered"},
+    "als": {"biases"},
+    "ease": {"neighbours"},
+}
+"""What is known beforehand, costs time alone or makes another model; everything else is worth a search."""
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_setting_is_searched_or_known_not_to_be_worth_it(name: str) -> None:
+    assert set(create(name).config) == {*space_of(name), *NOT_SEARCHED.get(name, ()), "seed"}
+
+
 def test_variants_have_the_space_of_their_kind() -> None:
     assert space_of("gp:ratings") is SPACES["gp"]
     assert "gp:ratings" in VARIANTS

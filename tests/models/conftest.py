@@ -9,6 +9,7 @@ import pytest
 
 from shelfaware.data.splits import Split
 from shelfaware.models.als import ALS
+from shelfaware.models.autoencoder import Autoencoder
 from shelfaware.models.base import Model, Ranker, RatingModel
 from shelfaware.models.baselines import Bias, Mean, Popularity
 from shelfaware.models.blend import Blend
@@ -17,9 +18,11 @@ from shelfaware.models.ease import EASE
 from shelfaware.models.gmf import GMF
 from shelfaware.models.gp import GP
 from shelfaware.models.neighbours import Neighbours
+from shelfaware.models.registry import VARIANTS
 
 SMALL = {"factors": 4, "block_size": 16, "batch_size": 128}
 BAYESIAN: dict[str, int] = {"factors": 3, "epochs": 40, "samples": 4}
+NARROW: dict[str, int] = {"factors": 4, "epochs": 4, "batch_size": 64}
 MAKERS: dict[str, Callable[[int], Model]] = {
     "mean": lambda seed: Mean(seed=seed),
     "bias": lambda seed: Bias(seed=seed),
@@ -31,14 +34,29 @@ MAKERS: dict[str, Callable[[int], Model]] = {
     "bpmf shelves": lambda seed: BPMF(seed=seed, shelves=True, **BAYESIAN),
     "als": lambda seed: ALS(seed=seed, factors=3, epochs=5, regularisation=3.0),
     "als plain": lambda seed: ALS(seed=seed, factors=3, epochs=5, regularisation=3.0, biases=False),
+    "autoencoder": lambda seed: Autoencoder(seed=seed, **NARROW),
     "blend": lambda seed: Blend(seed=seed, members="als,bias"),
+    "blend usual": lambda seed: Blend(seed=seed, members="gp:small,bpmf:small,autoencoder:small,autoencoder:small"),
     "neighbours": lambda seed: Neighbours(seed=seed, neighbours=30, common=3, read_weight=1.0, shelved_weight=0.5),
     "neighbours plain": lambda seed: Neighbours(seed=seed, neighbours=30, centered=False),
     "gmf": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=64),
     "gmf notebook": lambda seed: GMF(seed=seed, factors=4, epochs=5, batch_size=32, weight_decay=0.0, biases=False),
 }
+MEMBERS: dict[str, tuple[str, Callable[[], Model]]] = {
+    "gp:small": ("", lambda: GP(epochs=4, **SMALL)),
+    "bpmf:small": ("", lambda: BPMF(**BAYESIAN)),
+    "autoencoder:small": ("", lambda: Autoencoder(**NARROW)),
+}
+"""Of a blend as it is by default, but small."""
+
 RANKERS = ["popularity", "ease"]
 RATERS = [name for name in MAKERS if name not in RANKERS]
+
+
+@pytest.fixture(autouse=True)
+def small_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, variant in MEMBERS.items():
+        monkeypatch.setitem(VARIANTS, name, variant)
 
 
 @pytest.fixture(params=list(MAKERS))

@@ -83,3 +83,8 @@ def test_its_variance_is_calibrated_on_what_was_held_out(planted_split: Split) -
 def test_who_cannot_be_a_member(planted: Interactions, members: str) -> None:
     with pytest.raises(ModelError, match="a blend is of models that predict stars for strangers"):
         Blend(members=members).fit(planted)
+
+
+def test_a_name_that_stands_twice_is_two_seeds() -> None:
+    made = Blend(seed=3, members="als, bias,als")._made()
+    assert [(model.name, model.seed) for model in made] == [("als", 3), ("bias", 3), ("als", 4)]

@@ -25,7 +25,19 @@ from shelfaware.models.readers import Readers
 Make = Callable[..., Model]
 Fitted = Callable[[str], Model]
 CLOSED_FORM = ("mean", "bias", "popularity", "ease")
-TRAINED = ("gp ratings", "gp shelves", "bpmf ratings", "bpmf shelves", "als", "als plain", "blend", "gmf", "gmf notebook")
+TRAINED = (
+    "gp ratings",
+    "gp shelves",
+    "bpmf ratings",
+    "bpmf shelves",
+    "als",
+    "als plain",
+    "autoencoder",
+    "blend",
+    "blend usual",
+    "gmf",
+    "gmf notebook",
+)
 
 
 def bytes_of(model: Model) -> dict[str, bytes]:
@@ -157,7 +169,7 @@ def test_closed_forms_do_not_know_the_ids(make: Make, fitted: Fitted, name: str,
     np.testing.assert_allclose(got[users][:, books], wanted, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["gp ratings", "gp shelves", "bpmf ratings", "bpmf shelves", "als"])
+@pytest.mark.parametrize("name", ["gp ratings", "gp shelves", "bpmf ratings", "bpmf shelves", "als", "autoencoder"])
 def test_folding_in_does_not_know_the_ids(fitted: Fitted, name: str, planted_split: Split) -> None:
     """The fitted book table put in the order of other ids answers the same users the same."""
     data, users, books = relabelled(planted_split[0])
@@ -225,7 +237,9 @@ def test_strangers_models_hold_nothing_of_the_size_of_the_users(fitted: Fitted, 
         assert array.size <= 40 * 64  # a vector of 64 for each of 40 books, where a blend has an als
 
 
-@pytest.mark.parametrize("model_name", [*CLOSED_FORM, "gp ratings", "bpmf shelves", "als", "neighbours", "gmf"])
+@pytest.mark.parametrize(
+    "model_name", [*CLOSED_FORM, "gp ratings", "bpmf shelves", "als", "autoencoder", "blend", "neighbours", "gmf"]
+)
 def test_a_refit_forgets(make: Make, fitted: Fitted, model_name: str, planted_split: Split) -> None:
     """A model fitted on other users before is the model fitted once."""
     train = planted_split[0]
@@ -250,6 +264,15 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "bpmf shelves": {"factors": 2, "epochs": 9, "samples": 1, "shelves": False},
     "als": {"factors": 2, "epochs": 4, "regularisation": 9.0, "biases": False},
+    "autoencoder": {
+        "factors": 3,
+        "epochs": 3,
+        "learning_rate": 1e-3,
+        "batch_size": 32,
+        "held_back": 0.4,
+        "dropout": 0.2,
+        "weight_decay": 40.0,
+    },
     "blend": {"members": "als,mean"},
     "gmf": {
         "factors": 3,

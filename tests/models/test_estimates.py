@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import subprocess
@@ -20,21 +21,23 @@ from shelfaware.data.interactions import Interactions
 from shelfaware.data.parts import Parts
 from shelfaware.errors import DataError, TrainingError
 from shelfaware.models import estimates
-from shelfaware.models.estimates import Estimate, Size, available_disk, available_memory, estimate, size
+from shelfaware.models.available import available_disk, available_memory
+from shelfaware.models.estimates import Estimate, Size, estimate, size
 from shelfaware.models.gp import GP
 
 ALL = Size(users=876_000, books=2_360_000, rows=228_600_000, ratings=104_000_000, part_rows=2_000_000)
 """All of Goodreads, in parts."""
 
 MEASURE = """
-import resource, sys
+import sys
 from shelfaware.data.dataset import load
 from shelfaware.data.parts import Parts
+from shelfaware.evaluation.compare import peak_megabytes
 from shelfaware.models.gp import GP
 from shelfaware.models.gp_parts import fit_parts
 model, whole = GP(factors=400, epochs=1), sys.argv[1] == "whole"
 model.fit_stars(load(sys.argv[2])) if whole else fit_parts(model, Parts.open(sys.argv[2]))
-print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(round(1e6 * peak_megabytes()))
 """
 
 
@@ -77,8 +80,23 @@ def test_from_parts_memory_does_not_grow_with_rows() -> None:
     assert said.memory_bytes > 4 * 4 * ALL.books * (3 * 64 + 4)
     more = estimate(model, replace(ALL, rows=2 * ALL.rows, ratings=2 * ALL.ratings), in_parts=True)
     assert (more.memory_bytes, more.disk_bytes) == (said.memory_bytes, said.disk_bytes)
-    assert 1.9 < more.seconds / said.seconds < 2.1
     assert estimate(model, ALL, in_parts=False).memory_bytes > 2 * said.memory_bytes
+
+
+def test_time_grows_with_ratings_and_twofold_where_books_have_few() -> None:
+    def seconds(ratings: int) -> float:
+        return estimate(GP(), replace(ALL, ratings=ratings), in_parts=True, by_popularity=True).seconds
+
+    assert 1.8 < seconds(400_000_000) / seconds(200_000_000) < 2.1
+    few = 50 * ALL.books - 1
+    assert 1.7 < seconds(few) / seconds(few + 1) < 2.1
+
+
+def test_a_ranker_by_popularity_takes_less() -> None:
+    with_ease, without = (estimate(GP(), ALL, in_parts=True, by_popularity=plain) for plain in (False, True))
+    assert with_ease.memory_bytes > without.memory_bytes
+    assert with_ease.disk_bytes > without.disk_bytes
+    assert with_ease.seconds > without.seconds + 1000
 
 
 @pytest.mark.parametrize("counted", ["users", "books", "rows", "ratings", "part_rows"])
@@ -113,6 +131,71 @@ def test_a_limit_of_the_process_is_less_than_what_the_machine_has(monkeypatch: p
     assert 50_000_000 < free < 1e15
     monkeypatch.setattr(resource, "getrlimit", lambda _: (40_000_000, -1))
     assert available_memory() == 40_000_000
+
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+GROUPS: dict[str, tuple[dict[str, str], int]] = {
+    "version 2": (
+        {
+            "proc/self/cgroup": "0::/work/mine\n",
+            "sys/fs/cgroup/work/mine/memory.max": "1000000\n",
+            "sys/fs/cgroup/work/mine/memory.current": "700000\n",
+            "sys/fs/cgroup/work/mine/memory.stat": "anon 400000\ninactive_file 200000\n",
+        },
+        500_000,
+    ),
+    "a group around it": (
+        {
+            "proc/self/cgroup": "0::/work/mine\n",
+            "sys/fs/cgroup/work/mine/memory.max": "max\n",
+            "sys/fs/cgroup/work/mine/memory.current": "7\n",
+            "sys/fs/cgroup/work/mine/memory.stat": "inactive_file 0\n",
+            "sys/fs/cgroup/work/memory.max": "300000\n",
+            "sys/fs/cgroup/work/memory.current": "100000\n",
+            "sys/fs/cgroup/work/memory.stat": "inactive_file 0\n",
+        },
+        200_000,
+    ),
+    "the path of a host": (
+        {
+            "proc/self/cgroup": "0::/docker/0123\n",
+            "sys/fs/cgroup/memory.max": "300000\n",
+            "sys/fs/cgroup/memory.current": "100000\n",
+            "sys/fs/cgroup/memory.stat": "inactive_file 0\n",
+        },
+        200_000,
+    ),
+    "version 1": (
+        {
+            "proc/self/cgroup": "5:cpu:/\n4:hugetlb,memory:/job\n",
+            "sys/fs/cgroup/memory/job/memory.limit_in_bytes": "900000\n",
+            "sys/fs/cgroup/memory/job/memory.usage_in_bytes": "500000\n",
+            "sys/fs/cgroup/memory/job/memory.stat": "total_inactive_file 100000\n",
+        },
+        500_000,
+    ),
+    "more than is allowed": (
+        {
+            "proc/self/cgroup": "0::/\n",
+            "sys/fs/cgroup/memory.max": "1\n",
+            "sys/fs/cgroup/memory.current": "100000000\n",
+            "sys/fs/cgroup/memory.stat": "inactive_file 0\n",
+        },
+        -3 * PAGE,
+    ),
+    "none": ({"proc/self/cgroup": "0::/\n1:name=systemd:/\n"}, 50_000 * 1024),
+}
+
+
+@pytest.mark.parametrize("which", GROUPS)
+def test_a_limit_of_a_control_group(which: str, tmp_path: Path) -> None:
+    """Beside what is free there, the three pages that the process has."""
+    files, free = GROUPS[which]
+    machine = {"proc/meminfo": "MemFree: 1 kB\nMemAvailable: 50000 kB\n", "proc/self/statm": "9 3 1 1 0 1 0\n"}
+    for name, text in {**machine, **files}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert available_memory(tmp_path) == free + 3 * PAGE
 
 
 def test_disk_is_that_of_the_nearest_folder_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

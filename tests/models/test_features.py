@@ -51,7 +51,7 @@ def test_books_of_which_nothing_is_known_have_no_features() -> None:
     features = Features.of(of_books(Books.of(pl.DataFrame({"book_id": [1, 2]}))))
     assert features.n == 0
     assert features.means(np.zeros((0, 3))).shape == (2, 3)
-    assert features.draw(np.ones((2, 3)), np.random.default_rng(0)).shape == (0, 3)
+    assert features.draw(np.ones((2, 3)), 1.0, np.random.default_rng(0)).shape == (0, 3)
 
 
 def test_weights_are_drawn_from_their_regression() -> None:
@@ -61,11 +61,20 @@ def test_weights_are_drawn_from_their_regression() -> None:
     truth = rng.normal(size=(5, 2))
     white = matrix @ truth + rng.normal(size=(4000, 2))
     features = Features.of(matrix)
-    draws = np.array([features.draw(white, rng) for _ in range(400)])
+    draws = np.array([features.draw(white, features.draw_precision(white, rng), rng) for _ in range(400)])
     np.testing.assert_allclose(draws.mean(axis=0), truth, atol=0.1)
     spread = np.sqrt(np.diag(np.linalg.inv((matrix.T @ matrix).toarray())))
     np.testing.assert_allclose(draws.std(axis=0), np.tile(spread[:, None], 2), rtol=0.15)
     np.testing.assert_allclose(features.fit(white), draws.mean(axis=0), atol=4 * spread.max() / 20)
+
+
+def test_products_are_those_of_correlated_rows() -> None:
+    rng = np.random.default_rng(1)
+    matrix = csr_array(rng.binomial(1, 0.4, (6, 9)).astype(float))
+    columns = rng.normal(size=(6, 3))
+    covariance = np.eye(6) + (matrix @ matrix.T).toarray() / 0.7
+    wanted = columns.T @ np.linalg.inv(covariance) @ columns
+    np.testing.assert_allclose(Features.of(matrix).products(columns, 0.7), wanted, rtol=1e-10)
 
 
 def test_shelves_count_every_pair_of_a_user() -> None:

@@ -57,7 +57,8 @@ def test_a_prior_comes_near_to_what_the_vectors_were_drawn_from() -> None:
     rng = np.random.default_rng(3)
     root = np.array([[1.0, 0.0], [-0.8, 0.3]])
     vectors = np.array([2.0, -1.0]) + rng.normal(size=(20_000, 2)) @ root.T
-    prior = draw_prior(vectors, np.array([0.1, 0.2]), rng)
+    columns = np.append(vectors, np.ones((20_000, 1)), axis=1)
+    prior = draw_prior(columns.T @ columns, 20_000, np.array([0.1, 0.2]), rng)
     np.testing.assert_allclose(prior.mean, [2.0, -1.0], atol=0.05)
     np.testing.assert_allclose(prior.root, root, atol=0.05)
 

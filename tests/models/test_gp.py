@@ -8,22 +8,28 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import DotProduct
 
+from shelfaware.data.books import Books
+from shelfaware.data.ids import IdMap
 from shelfaware.data.interactions import READ, TO_READ, Interactions
 from shelfaware.data.splits import Split, split
 from shelfaware.errors import DataError
 from shelfaware.models import gp as gp_module
 from shelfaware.models import gp_posterior
 from shelfaware.models.base import Model
-from shelfaware.models.baselines import Bias, shrunken_means
+from shelfaware.models.baselines import Bias
 from shelfaware.models.gp import GP
+from shelfaware.models.gp_fitting import Means, learned
 from shelfaware.models.gp_posterior import Table, shelf_terms, solve
+from shelfaware.models.gp_trust import Plain, toward_bias
 from shelfaware.models.readers import Readers
+from shelfaware.models.source import Source
 from shelfaware.training.loop import Run
 
 Floats = NDArray[np.float64]
@@ -232,9 +238,12 @@ def test_nobody_with_two_ratings_is_an_error(planted: Interactions) -> None:
 
 
 def test_shrunken_means_by_hand() -> None:
-    center, means = shrunken_means(np.array([0, 0, 2], np.int32), np.array([5.0, 3.0, 1.0]), 3, 2.0)
+    rows = pl.DataFrame({"user_id": [1, 2, 3], "book_id": [0, 0, 2], "stars": [5.0, 3.0, 1.0]})
+    books = Books.of_ids(IdMap(pl.Series([0, 1, 2]), "book"))
+    center, means, n_ratings = Means.of(Source.of(Interactions.from_frame(rows, books=books)))
     assert center == 3.0
-    np.testing.assert_allclose(means, [3 + 2 / 4, 3, 3 - 2 / 3])
+    np.testing.assert_allclose(means, [3 + 2 / (2 + 10), 3, 3 - 2 / (1 + 10)])
+    assert n_ratings.tolist() == [2, 0, 1]
 
 
 def test_where_books_have_few_ratings_it_is_between_bias_and_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,10 +254,12 @@ def test_where_books_have_few_ratings_it_is_between_bias_and_what_it_learned(mon
     train, test = split(planted_table(300, 600, 18_000, seed=1).data, "random:0.1", seed=1)
     pairs = test.user_index, test.book_index
     bias, model = Bias().fit_stars(train), GP(factors=8, block_size=16, batch_size=256)
-    learned = model._learned(train, None, Run())
+    source = Source.of(train)
+    table = learned(model, source, None, Run())
     model.fit_stars(train)
     stars = {}
-    for name, arrays in (("trusted", model.arrays), ("bias", gp_module.toward_bias(learned, bias, 0.0)), ("learned", learned)):
+    plain = toward_bias(table, Plain.of(source), 0.0)
+    for name, arrays in (("trusted", model.arrays), ("bias", plain), ("learned", table)):
         model.arrays = arrays
         stars[name] = train.scale.clip(model.forecast(model.readers, *pairs).stars)
     np.testing.assert_allclose(stars["bias"], train.scale.clip(bias.forecast(bias.readers, *pairs).stars), atol=1e-5)

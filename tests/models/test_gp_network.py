@@ -16,7 +16,7 @@ from shelfaware.models.gp import GP
 from shelfaware.models.gp_batches import Batch, Batches
 from shelfaware.models.gp_learner import GPLearner
 from shelfaware.models.gp_likelihood import SWEPT, inverse
-from shelfaware.models.gp_network import Task, batch_loss, other_shelves
+from shelfaware.models.gp_network import Task, batch_loss
 from shelfaware.models.readers import Readers
 from shelfaware.training import adam
 
@@ -44,13 +44,15 @@ def table(seed: int = 0) -> Floats:
 
 
 def packed(users: list[User], places: tuple[int, int] = (12, 16)) -> Batch:
-    """All users in one block, one after another; the books of the batch are the whole table."""
+    """All users in one block, one after another; the books of the batch are the whole table. Rated books are read."""
     rated = [
         (b, stars, owner)
         for owner, (books, all_stars, _) in enumerate(users)
         for b, stars in zip(books, all_stars, strict=True)
     ]
-    shelved = [(book, state, owner) for owner, (_, _, shelf) in enumerate(users) for book, state in shelf]
+    shelved = [
+        (book, state, owner) for owner, (books, _, shelf) in enumerate(users) for book, state in shelf if book not in books
+    ]
 
     def filled(values: list[Any], n: int, empty: float) -> NDArray[Any]:
         return np.array([values + [empty] * (n - len(values))])
@@ -63,7 +65,6 @@ def packed(users: list[User], places: tuple[int, int] = (12, 16)) -> Batch:
         filled([book for book, _, _ in rated], n, EMPTY_PLACE),
         filled([stars for _, stars, _ in rated], n, 0.0),
         filled([owner for _, _, owner in rated], n, EMPTY_PLACE),
-        filled([float(any(b == book for book, _ in users[o][2])) for b, _, o in rated], n, 0.0),
         filled([book for book, _, _ in shelved], m, EMPTY_PLACE),
         filled([state for _, state, _ in shelved], m, 0),
         filled([owner for _, _, owner in shelved], m, -2),
@@ -140,34 +141,24 @@ def test_the_priors_by_a_plain_loop() -> None:
     assert loss_of(USERS, task)[0] - loss_of(USERS)[0] == pytest.approx(paid / 9, rel=1e-9)
 
 
-def test_the_other_shelves_by_a_plain_loop() -> None:
-    value, batch = table(), packed(USERS)
-    with jax.enable_x64(True):
-        y = gp_network.columns(jnp.asarray(value), K).y
-        found = other_shelves(y, y[jnp.maximum(batch.book, 0), 0], batch)
-        others, n_others, y = (np.asarray(x) for x in (*found, y))
-    rated = [(user, book) for user in USERS for book in user[0]]
-    for place, (user, book) in enumerate(rated):
-        rest = [(b, state) for b, state in user[2] if b != book]
-        np.testing.assert_allclose(others[0, place], sum(y[b, state] for b, state in rest), atol=1e-13)
-        assert n_others[0, place] == len(rest)
-
-
 def plain_loss(task: Task, center: Any, values: Any, batch: Batch) -> Any:
     """The same loss place by place: every array that the formulas name, LAPACK's inverse, and no gradient of its own."""
     rows, scalars = values
     books, there = gp_network.columns(rows, K), batch.owner >= 0
-    place, state_of = jnp.maximum(batch.book, 0), (jnp.maximum(batch.shelf_book, 0), batch.shelf_state)
+    place = jnp.maximum(batch.book, 0)
+    shelf_book = jnp.concatenate([batch.book, batch.shelf_book], 1)
+    shelf_owner = jnp.concatenate([jnp.where(there, batch.owner, -2), batch.shelf_owner], 1)
+    state_of = (jnp.maximum(shelf_book, 0), jnp.concatenate([0 * batch.book, batch.shelf_state], 1))
     q, own, y = books.q[place], books.y[place, 0], books.y[state_of]
     mu, log_noise = books.mu[place], books.log_noise[place]
-    on = (batch.owner[:, :, None] == batch.shelf_owner[:, None, :]) & (batch.book[:, :, None] != batch.shelf_book[:, None, :])
+    on = (batch.owner[:, :, None] == shelf_owner[:, None, :]) & (batch.book[:, :, None] != shelf_book[:, None, :])
     total = jnp.einsum("bim,bif,bmf->bi", on, q, y[..., :-1]) + jnp.einsum("bim,bm->bi", on, y[..., -1])
     n = on.sum(-1)
     prior = total / jnp.sqrt(jnp.maximum(n, 1))
     rest = total[:, None, :] - jnp.einsum("bxf,bif->bxi", own[..., :-1], q) - own[..., -1:]
     less = jnp.where(n > 1, jnp.maximum(n - 1, 1), 1)[:, None, :] ** -0.5 * (n > 1)[:, None, :]
     same = (batch.owner[:, :, None] == batch.owner[:, None, :]) & there[:, :, None]
-    leaves = same & ~jnp.eye(q.shape[1], dtype=bool) & (batch.shelved[:, :, None] > 0)
+    leaves = same & ~jnp.eye(q.shape[1], dtype=bool)
     gained = jnp.where(leaves, prior[:, None, :] - rest * less, 0.0)
     noise = jnp.where(there, jnp.exp(2 * (scalars[0, 1] + log_noise)), 1.0)
     kernel = (jnp.einsum("bif,bjf->bij", q, q) + jnp.exp(2 * scalars[0, 0])) * same
@@ -178,7 +169,7 @@ def plain_loss(task: Task, center: Any, values: Any, batch: Batch) -> Any:
     paid += jnp.sum(there[..., None] * q**2 / batch.n_ratings[place][..., None]) / (2 * task.vector_deviation**2)
     paid += jnp.sum(there * (mu - center) ** 2 / batch.n_ratings[place]) / (2 * task.mean_deviation**2)
     paid += jnp.sum(there * log_noise**2 / batch.n_ratings[place]) / (2 * task.noise_deviation**2)
-    shelved = (batch.shelf_owner >= 0)[..., None]
+    shelved = (shelf_owner >= 0)[..., None]
     paid += jnp.sum(shelved * y**2 / batch.n_shelved[state_of[0]][..., None]) / (2 * task.shelf_deviation**2)
     return paid / there.sum()
 
@@ -221,7 +212,7 @@ def test_float32_gradients_of_the_loss_are_those_of_float64() -> None:
         double = gradient(tuple(jnp.asarray(x) for x in values), packed(USERS), jnp.float64(3.5))
     for one, other in zip(single, double, strict=True):
         truth = np.asarray(other)
-        assert np.abs(np.asarray(one, np.float64) - truth).max() <= 4e-7 * np.abs(truth).max()
+        assert np.abs(np.asarray(one, np.float64) - truth).max() <= 8e-7 * np.abs(truth).max()
 
 
 @pytest.fixture
@@ -247,19 +238,6 @@ def test_batches_hold_the_data(learner: GPLearner, planted: Interactions) -> Non
     shelves = set(zip(planted.book_index.tolist(), planted.shelf.tolist(), strict=True))
     assert set(zip(book.tolist(), batch.shelf_state[step, block, place].tolist(), strict=True)) <= shelves
     assert set(np.unique(batch.shelf_state)) == {0, 1}
-
-
-@pytest.mark.parametrize(("block_size", "all_packed"), [(16, True), (4, False)])
-def test_a_place_knows_whether_its_book_is_among_the_packed_shelves(
-    planted: Interactions, block_size: int, all_packed: bool
-) -> None:
-    """A user with more shelf rows than places gives some of them."""
-    model = GP(factors=K, epochs=1, block_size=block_size, batch_size=4 * block_size)
-    ((_, _, batch),) = Batches.of(model, 40, Readers.of(planted)).epoch(0)
-    mine = batch.owner[..., :, None] == batch.shelf_owner[..., None, :]
-    packed = (mine & (batch.book[..., :, None] == batch.shelf_book[..., None, :])).any(-1)
-    assert (batch.shelved == packed).all()
-    assert (packed.sum() == (batch.owner >= 0).sum()) == all_packed
 
 
 def test_rates_rise_for_a_tenth_and_fall_to_nothing(learner: GPLearner) -> None:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm, truncnorm
 
 from shelfaware.data.interactions import Scale
-from shelfaware.models.ordinal import Steps, draw_latent, normal_cdf
+from shelfaware.models.ordinal import StarSteps, draw_latent, normal_cdf
 
-HALF = Steps.rounding(Scale(0.5, 5.0, 0.5))
+HALF = StarSteps.rounding(Scale(0.5, 5.0, 0.5))
 
 
 def test_the_distribution_function_is_the_normal_s() -> None:
@@ -30,7 +30,7 @@ def test_rounding_cuts_half_way() -> None:
 
 def test_cuts_of_counts_give_each_value_its_share() -> None:
     """One more of each: 3, 1, 9, 5, 2 of 20."""
-    steps = Steps.of_counts(Scale(), np.array([2, 0, 8, 4, 1]))
+    steps = StarSteps.of_counts(Scale(), np.array([2, 0, 8, 4, 1]))
     np.testing.assert_allclose(norm.cdf(steps.cuts), np.array([3, 4, 13, 18]) / 20)
 
 

@@ -84,6 +84,11 @@ def test_predictions_are_written_whole_and_read_back(gp: RatingModel, tmp_path: 
         ("user_id,book_id\n7,1\n", r"pairs\.csv, line 2: user '7' is not among the 300 known users"),
         ("user_id,book_id\n01000,1\n", "line 2: user '01000' is not among"),
         ("user_id,book_id\n,1\n", "line 2: user None is not among"),
+        (
+            "user_id,book_id\n1000,Bok 7\n",
+            r"book 'Bok 7' is not among the 40 known books; the nearest titles are 'Book 7' \(id 7\)",
+        ),
+        ("user_id,book_id\n1000,\n", "line 2: book None is not among the 40 known books$"),
     ],
 )
 def test_unknown_ids(gp: RatingModel, tmp_path: Path, content: str, sentence: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shelfaware.errors import DataError, ShelfawareError
-from shelfaware.scale import ray_jobs
+from shelfaware.scale import lists, ray_jobs
 from shelfaware.scale.lists import Job, write_part
 
 
@@ -35,6 +35,15 @@ def refuses(job: Job, part: int) -> None:
     raise DataError("a part is damaged")
 
 
+def of_another_version(job: Job, part: int) -> None:
+    """As a worker does where another shelfaware is installed than the driver's."""
+    lists.__version__ = "0.0.1"
+    write_part(job, part)
+
+
+FAILING: dict[str, ray_jobs.Work] = {"refused": refuses, "other": of_another_version, "hopeless": dies}
+
+
 def refusal(job: Job, work: ray_jobs.Work) -> list[str]:
     try:
         ray_jobs.recommend_all(job, work=work)
@@ -48,12 +57,14 @@ def main(model: str, dataset: str, folder: str) -> dict[str, Any]:
 
     os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # else Ray keeps one in the home folder
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    jobs = {name: Job(Path(model), Path(dataset), Path(folder) / name, 5) for name in ("killed", "refused", "hopeless")}
+    jobs = {
+        name: Job(Path(model), Path(dataset), Path(folder) / name, 5) for name in ("killed", "refused", "other", "hopeless")
+    }
     written: list[list[int]] = [[], []]
     ray_jobs.recommend_all(jobs["killed"], written[0].append, dies_once)
     ray_jobs.recommend_all(jobs["killed"], written[1].append)
     ray_jobs.RETRIES = 0
-    answers = {"refused": refusal(jobs["refused"], refuses), "hopeless": refusal(jobs["hopeless"], dies)}
+    answers = {name: refusal(jobs[name], work) for name, work in FAILING.items()}
     return {"written": written, "jax": "jax" in sys.modules, **answers}
 
 

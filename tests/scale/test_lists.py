@@ -86,6 +86,18 @@ def test_other_files_are_refused(job: Job, tables: Tables, change: str, with_edi
     assert tables(job.out) == before
 
 
+def test_a_job_of_another_version_is_not_gone_on_with(job: Job, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    recommend_all(job)
+    before = tables(job.out)
+    sentence = rf"was begun by shelfaware {lists.__version__}, this is 9.9; go on with that, or choose a new folder"
+    with pytest.raises(DataError, match=sentence):
+        recommend_all(replace(job, version="9.9"))
+    monkeypatch.setattr(lists, "__version__", "9.8")
+    with pytest.raises(DataError, match=rf"a worker has shelfaware 9.8 and the job is of {job.version}"):
+        lists.write_part(job, 0)
+    assert tables(job.out) == before
+
+
 def test_a_file_in_the_way_and_no_book_at_all(job: Job) -> None:
     job.out.write_text("in the way")
     with pytest.raises(DataError, match="is not a folder"):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from shelfaware import __version__
 from shelfaware.errors import MissingExtraError
 from shelfaware.scale import lists, ray_jobs
 from shelfaware.scale.lists import Job
@@ -46,6 +47,13 @@ def test_a_second_run_has_nothing_left_to_do(driven: tuple[dict[str, Any], Path]
 
 def test_what_a_part_refuses_is_said_as_it_is(driven: tuple[dict[str, Any], Path]) -> None:
     assert driven[0]["refused"] == ["DataError", "a part is damaged"]
+
+
+def test_a_worker_of_another_version_is_refused(driven: tuple[dict[str, Any], Path]) -> None:
+    said, folder = driven
+    sentence = f"a worker has shelfaware 0.0.1 and the job is of {__version__}; install {__version__} on every machine"
+    assert said["other"] == ["DataError", sentence]
+    assert not list((folder / "other").glob("part-*"))
 
 
 def test_a_part_whose_workers_always_die_ends_the_job(driven: tuple[dict[str, Any], Path]) -> None:

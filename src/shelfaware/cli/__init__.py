@@ -38,6 +38,12 @@ def main(arguments: list[str] | None = None) -> None:
         build()(arguments)
     except ShelfawareError as error:
         sys.stderr.write(f"shelfaware: {error}\n")
-        sys.exit(128 + getattr(error, "signal_number", -126))
+        _end(128 + getattr(error, "signal_number", -126))
     except KeyboardInterrupt:
-        sys.exit(130)
+        _end(130)
+
+
+def _end(code: int) -> None:
+    from shelfaware.training.processes import end
+
+    end(code)

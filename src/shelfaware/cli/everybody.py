@@ -17,13 +17,12 @@ def recommend_all(
     ray: Annotated[bool, typer.Option("--ray", help="On the cluster of RAY_ADDRESS, or on all cores of this machine.")] = False,
 ) -> None:
     """Books to read next for every user of a dataset; a run that was stopped goes on where it was."""
-    from shelfaware.models.folder import load_model
     from shelfaware.scale import lists, ray_jobs
 
     run = ray_jobs.recommend_all if ray else lists.recommend_all
     job = lists.Job(model.absolute(), dataset.absolute(), out.absolute(), n)
     run(job, lambda part: note(f"{job.path(part).name} is written"))
-    if load_model(model).simulated:
+    if lists.are_simulated(job):
         note(SIMULATED)
     note(f"The lists are in {out}")
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from shelfaware.evaluation.metrics import Decile
     from shelfaware.models.base import Model
 
-MODELS = "mean,bias,gmf,gp:ratings,gp:shelves,popularity,ease"
+MODELS = "blend,bpmf:shelves,bpmf:ratings,gp:shelves,gp:ratings,gmf,als,autoencoder,neighbours,bias,mean,ease,popularity"
+"""Every one."""
 
 FIGURES = {
     "mse": "MSE, stars^2",
@@ -68,7 +69,7 @@ def compare(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """A leaderboard: models fitted and judged on the same splits, who can be told apart, with seconds and memory."""
+    """A leaderboard: all models fitted and judged on the same splits, who can be told apart, with seconds and memory."""
     from shelfaware.data.dataset import load
     from shelfaware.evaluation.compare import compare as compared
     from shelfaware.evaluation.plan import Plan

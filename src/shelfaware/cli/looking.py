@@ -40,9 +40,9 @@ def sample(
 def describe(dataset: Dataset, as_json: Json = False) -> None:
     """What is in a dataset: counts, stars, shelves, times."""
     from shelfaware.data.dataset import describe as described
-    from shelfaware.data.dataset import load
+    from shelfaware.data.parts import Parts
 
-    facts = described(load(dataset))
+    facts = described(Parts.open(dataset))
     if as_json:
         return put_json(facts)
     put_table(f"{dataset} ({facts['source']})", ("", ">"), _facts(facts))

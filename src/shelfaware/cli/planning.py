@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """`said` is for the person, before the training starts."""
+    """`said` is for the person, before the training starts. `by_popularity`: whether there is no room for EASE."""
 
     in_parts: bool
     said: tuple[str, ...] = ()
+    by_popularity: bool = False
 
 
 def planned(model: Model, parts: Parts, out: Path, *, from_parts: bool, watched: str | None) -> Plan:
@@ -25,7 +26,7 @@ def planned(model: Model, parts: Parts, out: Path, *, from_parts: bool, watched:
     Raises ModelError or DataError where that is asked for, TrainingError where memory or disk will not do.
     """
     from shelfaware.errors import DataError, ModelError
-    from shelfaware.models.estimates import Size, available_memory, estimate, size
+    from shelfaware.models.estimates import Size, estimate, size
     from shelfaware.models.gp import GP
 
     if not isinstance(model, GP):
@@ -36,15 +37,18 @@ def planned(model: Model, parts: Parts, out: Path, *, from_parts: bool, watched:
         raise DataError(f"--from-parts holds no rating out; leave out {watched}, or train in memory on fewer users")
     counts = Size.of(parts)
     in_memory = estimate(model, counts, in_parts=False)
-    fits = in_memory.memory_bytes <= available_memory()
+    fits = in_memory.fits_memory
     if not from_parts and (fits or watched or len(parts) == 1):
         in_memory.refuse(out, f"leave out {watched} to train a part at a time" if watched and len(parts) > 1 else ADVICE)
         return Plan(False, (f"Training takes {in_memory}.",))
     needed = estimate(model, counts, in_parts=True)
-    needed.refuse(out, ADVICE)
+    lack, ranker = needed.lacks(out), tuple[str, ...]()
+    if lack:
+        needed, ranker = estimate(model, counts, in_parts=True, by_popularity=True), (RANKER.format(lack),)
+        needed.refuse(out, ADVICE)
     why = "" if from_parts else f" (all rows at once would take {size(in_memory.memory_bytes)} of memory)"
-    return Plan(True, (f"Training a part at a time takes {needed}{why}.", RANKER))
+    return Plan(True, (f"Training a part at a time takes {needed}{why}.", *ranker), by_popularity=bool(lack))
 
 
 ADVICE = "free some, or take fewer --factors"
-RANKER = "It will rank by popularity: ease needs all rows in memory at once."
+RANKER = "It will rank by popularity: with ease the training {}."

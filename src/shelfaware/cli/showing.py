@@ -26,9 +26,9 @@ def put_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def note(text: str) -> None:
-    """A line for the person, not for the pipe."""
-    sys.stderr.write(text + "\n")
+def note(*lines: str) -> None:
+    """Lines for the person, not for the pipe."""
+    sys.stderr.writelines(line + "\n" for line in lines)
 
 
 def put_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:

@@ -1,5 +1,6 @@
 """Verbs that train: a model, or the original notebook once more."""
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -11,11 +12,8 @@ from shelfaware.cli.options import Dataset, Holdout, Json, Seed
 from shelfaware.cli.showing import SIMULATED, note, number, put_json, put_table
 
 if TYPE_CHECKING:
-    from shelfaware.cli.planning import Plan
-    from shelfaware.data.interactions import Interactions
     from shelfaware.data.parts import Parts
     from shelfaware.models.base import Model, Origin
-    from shelfaware.training.loop import Run
 
 
 TOLD = ("gp", "bpmf")
@@ -50,10 +48,16 @@ def train(
     from_parts: Annotated[
         bool, typer.Option("--from-parts", help="Read the dataset a part at a time (gp), as if it did not fit in memory.")
     ] = False,
+    processes: Annotated[int, typer.Option(min=1, max=1024, help="Train in so many processes, a core each (gp).")] = 1,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where process 0 is reached, when each process is started by itself."),
+    ] = None,
+    process_id: Annotated[int | None, typer.Option(min=0, help="Which of those processes this is, from 0.")] = None,
 ) -> None:
     """Train a model and its ranker into one folder; print its figures on what was held out."""
+    from shelfaware.cli.fitting import Order, Place, fitted
     from shelfaware.cli.planning import planned
-    from shelfaware.data.dataset import load
     from shelfaware.data.folder import refuse_foreign
     from shelfaware.data.parts import Parts
     from shelfaware.models.base import Model
@@ -61,7 +65,9 @@ def train(
     from shelfaware.training.alone import alone
     from shelfaware.training.loop import Run
 
-    refuse_foreign(out, owns=ARRAYS)
+    place = Place(processes, coordinator, process_id)
+    if place.first:
+        refuse_foreign(out, owns=ARRAYS)
     given: dict[str, Any] = {
         "shelves": shelves,
         "patience": patience,
@@ -79,15 +85,15 @@ def train(
     made: Model = _made(model, preset, settings, parts)
     origin = _origin(parts, dataset, out, (holdout, seed))
     origin = dataclasses.replace(origin, validation=_validation(made, validation))
+    place.check(made)
     plan = planned(made, parts, out, from_parts=from_parts, watched=_watched(made, origin))
     run = Run(checkpoint=out.with_name(out.name + ".checkpoint"), resume=resume)
-    with alone(out):
-        if plan.in_parts:
-            fitted, metrics = _fitted_in_parts(made, parts, origin, run, plan), None
-        else:
-            fitted, metrics = _fitted(made, load(dataset), origin, run, plan)
-        fitted.save(out, metrics)
-    _report(fitted, metrics, out, dataset)
+    with alone(out) if place.first else contextlib.nullcontext(), place.group() as group:
+        done = fitted(Order(made, dataset, origin, run if place.first else Run(), plan, group))
+        if done:
+            done[0].save(out, done[1])
+    if done:
+        _report(*done, out, dataset)
 
 
 def notebook(
@@ -182,47 +188,6 @@ def _origin(data: "Parts", dataset: Path, out: Path, holdout: tuple[str, int]) -
         holdout=holdout[0],
         holdout_seed=holdout[1],
     )
-
-
-def _fitted(
-    model: "Model", data: "Interactions", origin: "Origin", run: "Run", plan: "Plan"
-) -> tuple["Model", dict[str, Any] | None]:
-    """Fits on what is not held out, then knows all of that, and is judged on what is."""
-    from shelfaware.data.splits import last_books, split
-    from shelfaware.errors import EvaluationError
-    from shelfaware.evaluation.standing import standing
-    from shelfaware.training.progress import shown
-
-    train_data, test = split(data, origin.holdout, seed=origin.holdout_seed)
-    if origin.holdout != "none" and not len(test):
-        raise EvaluationError(f"the split {origin.holdout!r} holds nothing out of {data.n_ratings:,} ratings; hold out more")
-    seen, watched = train_data, None
-    if origin.validation and model.config.get("biases") is False:
-        seen, watched = last_books(train_data, origin.validation)
-    elif origin.validation:
-        seen, watched = split(train_data, f"random:{origin.validation}", seed=model.seed)
-    for line in plan.said:
-        note(line)
-    with shown(model.name, seen.n_ratings) as on_epoch:
-        model.fit(seen, watched, dataclasses.replace(run, on_epoch=on_epoch))
-    model.know(train_data)
-    model.origin = dataclasses.replace(origin, n_ratings=seen.n_ratings)
-    return model, standing(model, test, learned=seen, known=train_data) if len(test) else None
-
-
-def _fitted_in_parts(model: "Model", parts: "Parts", origin: "Origin", run: "Run", plan: "Plan") -> "Model":
-    from shelfaware.models.gp import GP
-    from shelfaware.models.gp_parts import fit_parts, rank_by_popularity
-    from shelfaware.training.progress import shown
-
-    assert isinstance(model, GP)
-    for line in plan.said:
-        note(line)
-    with shown(model.name, parts.ratings) as on_epoch:
-        fit_parts(model, parts, dataclasses.replace(run, on_epoch=on_epoch))
-    rank_by_popularity(model, parts)
-    model.origin = dataclasses.replace(origin, n_ratings=parts.ratings)
-    return model
 
 
 def _report(model: "Model", metrics: dict[str, Any] | None, out: Path, dataset: Path) -> None:

@@ -111,8 +111,7 @@ class Books:
         if len(hits) > 1:
             same = ", ".join(str(self.ids.id_of(hit)) for hit in hits[:5])
             raise UnknownIdError(f"{len(hits)} books are titled {title!r} (book ids {same}); name one by its id")
-        suggestion = "; ".join(repr(near) for near in self.nearest_titles(title))
-        raise UnknownIdError(f"no book is titled {title!r}" + (f"; the nearest titles are {suggestion}" if suggestion else ""))
+        raise UnknownIdError(f"no book is titled {title!r}{self.suggestion(title)}")
 
     def index_of(self, book: Id) -> int:
         """Index of a book named by its id or, failing that, by its exact title."""
@@ -126,10 +125,11 @@ class Books:
             found[i] = self.index_of_title(str(books[i]))
         return found
 
-    def nearest_titles(self, title: str, n: int = 3) -> list[str]:
-        """The n titles most like `title`, best first: suggestions for a person, never a match."""
+    def suggestion(self, title: str, n: int = 3) -> str:
+        """The n titles most like `title`, best first, for the end of a sentence; empty where none is like it. Never a match."""
         from rapidfuzz import fuzz, process, utils
 
-        choices = self.table["title"].to_list()
-        hits = process.extract(title, choices, scorer=fuzz.WRatio, processor=utils.default_process, limit=n, score_cutoff=60)
-        return [hit[0] for hit in hits]
+        choices, process_text = self.titles, utils.default_process
+        hits = process.extract(title, choices, scorer=fuzz.WRatio, processor=process_text, limit=n, score_cutoff=60)
+        named = "; ".join(f"{near!r} (id {self.ids.id_of(index)})" for near, _, index in hits)
+        return f"; the nearest titles are {named}" if named else ""

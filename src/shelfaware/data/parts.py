@@ -78,6 +78,10 @@ class Parts:
         return bool(self.about.get("simulated"))
 
     @property
+    def source(self) -> str:
+        return str(self.about.get("source"))
+
+    @property
     def fingerprint(self) -> str:
         """That of the whole, as dataset.json has it."""
         return str(self.about.get("fingerprint"))

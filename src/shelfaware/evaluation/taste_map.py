@@ -9,14 +9,13 @@ import numpy as np
 from shelfaware.arrays import Floats, Positions
 from shelfaware.data.books import Books
 from shelfaware.evaluation.canvas import AMBER, INK, MUTED, RULE, TEAL, name_axes, sheet, style
+from shelfaware.recommending.map_titles import Box, Room, in_turn, short_title
 from shelfaware.recommending.taste import BookMap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LONGEST = 28
-"""Letters of a title on the map."""
 APART = 4
 """Points between two titles."""
 STAR = 8
@@ -69,13 +68,12 @@ def _nearest(shown: BookMap, here: Floats) -> Positions:
 
 def _label(figure: Figure, axes: Axes, shown: BookMap, books: Books) -> None:
     """Titles beside their dots: the reader's own first, then the most rated, each only where it covers no other."""
-    order = [*shown.mine[np.argsort(-shown.stars, kind="stable")], *range(len(shown.place))]
-    taken = [] if shown.here is None else [_around(axes, shown.here, figure.dpi)]
-    frame = axes.get_window_extent()
+    star = [] if shown.here is None else [_around(axes, shown.here, figure.dpi)]
+    room = Room(axes.get_window_extent().extents, star)
     own = set(shown.mine.tolist())
-    for i in dict.fromkeys(int(one) for one in order):
+    for i in in_turn(shown):
         text = axes.annotate(
-            _short(books.title(int(shown.book_index[i]))),
+            short_title(books.title(int(shown.book_index[i]))),
             tuple(shown.place[i]),
             (5, 0),
             textcoords="offset points",
@@ -85,24 +83,11 @@ def _label(figure: Figure, axes: Axes, shown: BookMap, books: Books) -> None:
             weight="bold" if i in own else "normal",
         )
         box = text.get_window_extent().padded(APART * figure.dpi / 72)
-        corners = np.array([box.x0, box.y0, box.x1, box.y1])
-        inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
-        if inside and not any(_overlap(corners, other) for other in taken):
-            taken.append(corners)
-        else:
+        if not room.take(box.extents):
             text.remove()
 
 
-def _around(axes: Axes, point: Floats, dpi: float) -> Floats:
+def _around(axes: Axes, point: Floats, dpi: float) -> Box:
     """The box of the reader's star, where no title may stand."""
-    x, y = axes.transData.transform(point)
-    return np.array([x, y, x, y]) + np.array([-1, -1, 1, 1]) * STAR * dpi / 72
-
-
-def _overlap(a: Floats, b: Floats) -> bool:
-    return bool(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
-
-
-def _short(title: str) -> str:
-    title = title.partition(":")[0]
-    return title if len(title) <= LONGEST else title[: LONGEST - 1].rstrip() + "…"
+    (x, y), reach = axes.transData.transform(point).tolist(), STAR * dpi / 72
+    return x - reach, y - reach, x + reach, y + reach

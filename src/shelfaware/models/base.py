@@ -272,9 +272,12 @@ class RatingModel(Model):
 
     def fit(self, train: Interactions, validation: Interactions | None = None, run: Run | None = None) -> Self:
         """Learns how people rate and, beside it, what they pick up (`picking`), so that the model can recommend."""
+        return self.fit_stars(train, validation, run).fit_picks(train)
+
+    def fit_picks(self, train: Interactions) -> Self:
+        """Learns what people pick up, once it is known how they rate."""
         from shelfaware.models.picking import fit_ranker, fit_star_weight
 
-        self.fit_stars(train, validation, run)
         self.ranker = fit_ranker(train if self.uses_shelves else train.ratings())
         self.star_weight = fit_star_weight(self, self.ranker, self.known_readers)
         return self

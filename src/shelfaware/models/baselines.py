@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from shelfaware.arrays import AnyArray, Floats, Indices, Positions
+from shelfaware.arrays import AnyArray, Floats, Positions
 from shelfaware.data.interactions import Interactions
 from shelfaware.models.base import Forecast, Ranker, RatingModel
+from shelfaware.models.bias_equations import Decays, book_biases, mean_stars
 from shelfaware.models.readers import Readers
 from shelfaware.training.loop import Run
 
@@ -44,31 +47,12 @@ class Bias(RatingModel):
     book_decay: float = 4.0
 
     def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
-        ratings = train.ratings()
-        center = ratings.stars.mean(dtype=np.float64)
-        return {"center": np.array([center]), "bias": self._book_biases(ratings, ratings.stars.astype(np.float64) - center)}
+        return self.learned([train], train.n_books)
 
-    def _book_biases(self, ratings: Interactions, residual: Floats) -> Floats:
-        """b_i [n_books]: the user biases are eliminated, and conjugate gradients solve what is left."""
-        from scipy.sparse import csr_array
-        from scipy.sparse.linalg import LinearOperator, cg
-
-        shape = (ratings.n_users, ratings.n_books)
-        rated = csr_array((np.ones(len(ratings)), (ratings.user_index, ratings.book_index)), shape=shape)
-        stars = csr_array((residual, (ratings.user_index, ratings.book_index)), shape=shape)
-        shrunken = 1.0 / np.maximum(ratings.user_ratings() + self.user_decay, 1e-12)  # [n_users]
-        diagonal = ratings.book_ratings() + self.book_decay  # [n_books]
-        if (diagonal == 0).any():
-            diagonal = np.maximum(diagonal, 1.0)  # without decay, a book without ratings has bias 0
-        right = stars.sum(axis=0) - rated.T @ (shrunken * stars.sum(axis=1))  # [n_books]
-
-        def left(bias: Floats) -> Floats:
-            return np.asarray(diagonal * bias - rated.T @ (shrunken * (rated @ bias)))
-
-        operator = LinearOperator((len(diagonal),) * 2, matvec=left, dtype=np.float64)
-        scale = LinearOperator((len(diagonal),) * 2, matvec=lambda x: x / diagonal, dtype=np.float64)
-        bias, _ = cg(operator, right, rtol=1e-12, atol=0.0, maxiter=1000, M=scale)
-        return np.asarray(bias, np.float64)
+    def learned(self, parts: Iterable[Interactions], n_books: int, folder: Path | None = None) -> dict[str, AnyArray]:
+        """The arrays of a fit on data that comes part by part, twice; what must be kept of all parts is kept in `folder`."""
+        center, decays = mean_stars(parts), Decays(self.user_decay, self.book_decay)
+        return {"center": np.array([center]), "bias": book_biases(parts, n_books, center, decays, folder=folder)}
 
     def _residuals(self, readers: Readers) -> tuple[Positions, Floats, Floats]:
         """Owner, r - m - b_i of each rated row, and each reader's b_u."""
@@ -105,10 +89,3 @@ class Popularity(Ranker):
 
     def _scores(self, readers: Readers) -> Floats:
         return np.tile(self.arrays["count"], (len(readers), 1))
-
-
-def shrunken_means(book_index: Indices, stars: Floats, n_books: int, prior_count: float) -> tuple[float, Floats]:
-    """The mean m of all stars, and each book's mean as if `prior_count` ratings of m stood before its own [n_books]."""
-    center = float(stars.mean())
-    excess = np.bincount(book_index, stars - center, n_books)
-    return center, center + excess / (np.bincount(book_index, minlength=n_books) + prior_count)

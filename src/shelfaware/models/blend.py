@@ -29,13 +29,14 @@ class Blend(RatingModel):
     weighted alike, times the factor that brings the squared errors on the held-out tenth to their expectation. Reasons are
     the members', weighted.
 
-    members  models by name, separated by commas; each must be able to answer a stranger
+    members  models by name, separated by commas; each must be able to answer a stranger. A name that stands twice is two
+             models, of two seeds
     """
 
     name: ClassVar[str] = "blend"
     own_differs: ClassVar[bool] = True
 
-    members: str = "gp,bpmf"
+    members: str = "gp,bpmf,autoencoder"
 
     def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
         part, held = split(train, HELD_OUT, seed=self.seed)
@@ -57,7 +58,8 @@ class Blend(RatingModel):
         """The members, not yet fitted. Raises ModelError for what cannot be one."""
         from shelfaware.models.registry import create
 
-        made = [create(name.strip(), {"seed": self.seed}) for name in self.members.split(",")]
+        names = [name.strip() for name in self.members.split(",")]
+        made = [create(name, {"seed": self.seed + names[:i].count(name)}) for i, name in enumerate(names)]
         members = [model for model in made if isinstance(model, RatingModel) and not model.holds_users]
         if len(members) < len(made) or any(isinstance(model, Blend) for model in made):
             raise ModelError(

@@ -13,7 +13,7 @@ from shelfaware.models import bpmf_posterior
 from shelfaware.models.base import Explanation, Forecast, RatingModel, star_counts
 from shelfaware.models.bpmf_posterior import Pairs, Posterior, Table
 from shelfaware.models.gp_posterior import pairs_by_chunk
-from shelfaware.models.ordinal import Steps
+from shelfaware.models.ordinal import StarSteps
 from shelfaware.models.readers import Readers
 from shelfaware.training.history import Scores
 from shelfaware.training.loop import Run, train
@@ -62,7 +62,7 @@ class BPMF(RatingModel):
         from shelfaware.models.bpmf_chain import Chain
 
         readers, n_books = Readers.of(train_data), train_data.n_books
-        steps = Steps.of_counts(self.scale, star_counts(train_data).sum(axis=0))
+        steps = StarSteps.of_counts(self.scale, star_counts(train_data).sum(axis=0))
         watch = _Watch(readers, validation, self, steps)
         samples = min(self.samples, max(MOST_NUMBERS // (n_books * (self.factors + 3)), 1))
         chain = Chain(readers, train_data.books, self.factors, self.epochs, samples, self.seed, steps, watch.scores)
@@ -94,7 +94,7 @@ class BPMF(RatingModel):
         )
         row = arrays["shelf_rows"]
         tables = [Table(*one, row) for one in zip(phi, mu, noise, y, strict=True)]
-        return Posterior(tables, Steps(self.scale.values, arrays["cuts"]))
+        return Posterior(tables, StarSteps(self.scale.values, arrays["cuts"]))
 
     def _expect(self, readers: Readers) -> Floats:
         return bpmf_posterior.expect(self._posterior, readers)
@@ -134,7 +134,7 @@ def _latent(posterior: Posterior, readers: Readers, pairs: tuple[Positions, Posi
 class _Watch:
     """Scores of the mean over the samples kept so far on validation, each asked once; None before the first one."""
 
-    def __init__(self, readers: Readers, validation: Interactions | None, model: BPMF, steps: Steps) -> None:
+    def __init__(self, readers: Readers, validation: Interactions | None, model: BPMF, steps: StarSteps) -> None:
         self.readers, self.model, self.steps = readers, model, steps
         self.pairs = validation.ratings() if validation is not None and validation.n_ratings else None
         self.row: Indices = np.empty((0, 2), np.int32)

@@ -6,8 +6,8 @@ With users' vectors P [n_users, f] and books' V [n_books, f], both with their bi
     (p_u, b_u) ~ N(m_P + h_u, Sigma_P)     h_u = |N|^-1/2 sum over b in N of Y_b
     (v_i, c_i) ~ N(m_V + k_i, Sigma_V)     k_i likewise of X, over the authors, series, genres and decade of book i
 
-A sweep draws z, V, P, s^2, the two priors (normal-inverse-Wishart), Y, X and their precisions, each given the rest, but that
-Y and X are left out of what Sigma_P and Sigma_V are drawn from (Macau has them in).
+A sweep draws z, V, P and s^2, each given the rest, then each prior (normal-inverse-Wishart) with its Y or X, whose rows are
+N(0, Sigma / precision).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shelfaware.arrays import AnyArray, Floats, Stars
 from shelfaware.data.books import Books
 from shelfaware.models.features import Features, of_books, of_shelves
 from shelfaware.models.gibbs import Prior, Side, draw_noise, draw_prior, draw_vectors
-from shelfaware.models.ordinal import Steps, draw_latent
+from shelfaware.models.ordinal import StarSteps, draw_latent
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
 from shelfaware.training.history import Scores
@@ -68,7 +68,7 @@ class Chain:
     epochs: int
     samples: int
     seed: int
-    steps: Steps
+    steps: StarSteps
     score: Callable[[Kept, int], Scores | None]
 
     def __post_init__(self) -> None:
@@ -116,10 +116,8 @@ class Chain:
         error = latent - mean
         squares = np.asarray(np.bincount(self.book, error.astype(np.float64) ** 2, self.n_books), np.float64)
         book_noise, level = draw_noise(squares, self.n_ratings, float(state.level), rng)
-        prior_users = draw_prior(users - taken, self.scatter, rng)
-        prior_books = draw_prior(books - known, self.scatter, rng)
-        y = _weights(self.shelves, users, prior_users, rng)
-        x = _weights(self.features, books, prior_books, rng)
+        prior_users, y = draw_expected(self.shelves, users, state.prior_users, self.scatter, rng)
+        prior_books, x = draw_expected(self.features, books, state.prior_books, self.scatter, rng)
         priors, kept = (prior_users, prior_books), (state.kept, state.n_kept)
         drawn = State(users, books, *priors, book_noise, np.array(level), y, x, *kept)
         return self._kept(drawn, epoch), self._scores(mean, noise)
@@ -162,7 +160,19 @@ class Chain:
         return False
 
 
-def _weights(features: Features, vectors: Stars, prior: Prior, rng: np.random.Generator) -> Floats:
-    """A draw of Y or X [columns, f], given the vectors [n, f] whose prior it shifts."""
-    white = np.linalg.solve(prior.root, (vectors - prior.mean).T).T  # [n, f]
-    return np.asarray(features.draw(white, rng) @ prior.root.T)
+def draw_expected(
+    features: Features, vectors: AnyArray, before: Prior, scatter: Floats, rng: np.random.Generator
+) -> tuple[Prior, Floats]:
+    """m, Sigma and Y or X [columns, f], given the vectors [n, f] that they are the prior of, whose last one was `before`.
+
+    Three draws: the precision of Y given m and Sigma, these given the precision, and Y given all of them. Y is integrated out
+    of the first two: given Y, whose rows are N(0, Sigma / precision), Sigma hardly moves where these are many.
+    """
+    precision = features.draw_precision(_white(vectors, before), rng)
+    columns = np.append(vectors, np.ones((len(vectors), 1)), axis=1).astype(np.float64)
+    prior = draw_prior(features.products(columns, precision), len(vectors), scatter, rng)
+    return prior, np.asarray(features.draw(_white(vectors, prior), precision, rng) @ prior.root.T)
+
+
+def _white(vectors: AnyArray, prior: Prior) -> Floats:
+    return np.asarray(np.linalg.solve(prior.root, (vectors - prior.mean).T).T)

@@ -27,7 +27,7 @@ import numpy as np
 from shelfaware.arrays import Floats, Indices, Positions
 from shelfaware.data.interactions import READ
 from shelfaware.models.gp_posterior import chunks
-from shelfaware.models.ordinal import Steps
+from shelfaware.models.ordinal import StarSteps
 from shelfaware.models.readers import Readers
 
 PAIR_CELLS = 1_000_000
@@ -56,7 +56,7 @@ class Posterior:
     """The samples and the steps between which the stars lie."""
 
     tables: list[Table]
-    steps: Steps
+    steps: StarSteps
 
     @property
     def features(self) -> int:
@@ -84,7 +84,7 @@ class Places(NamedTuple):
     high: Floats
 
     @classmethod
-    def of(cls, readers: Readers, steps: Steps) -> Places:
+    def of(cls, readers: Readers, steps: StarSteps) -> Places:
         rated = readers.rated
         owner = readers.owner[rated]
         place = np.arange(len(owner)) - (np.cumsum(readers.n_ratings) - readers.n_ratings)[owner]
@@ -119,10 +119,10 @@ def taste(table: Table, readers: Readers, places: Places, latent: Floats | None)
     prior = own.sum(axis=1) / np.sqrt(np.maximum(readers.n_ratings, 1))[:, None]  # [b, f]
     spread = _spread(phi, noise)
     deviation, bounds = np.sqrt(noise), (places.low, places.high)
-    z = Steps.latent(mu, deviation, bounds) if latent is None else latent
+    z = StarSteps.latent(mu, deviation, bounds) if latent is None else latent
     for _ in range(FIRST_TURNS if latent is None else TURNS):
         told = _times(np.swapaxes(phi, 1, 2), (z - mu) / noise)  # g [b, f]
-        z = Steps.latent(mu + _times(phi, _times(spread, told + prior)), deviation, bounds)
+        z = StarSteps.latent(mu + _times(phi, _times(spread, told + prior)), deviation, bounds)
     parts = phi * ((z - mu) / noise)[..., None]  # [b, n, f]
     n = np.diff(readers.indptr)
     taken = np.zeros((len(readers), phi.shape[2]))
@@ -160,10 +160,10 @@ class Pairs(NamedTuple):
 
     @classmethod
     def of(cls, readers: Readers, reader: Positions, book: Positions, n_books: int) -> Pairs:
-        keys, wanted = readers.owner * n_books + readers.book_index, reader * n_books + book
-        row = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        there = keys[row] == wanted if len(keys) else np.zeros(len(wanted), bool)
-        return cls(reader, book, np.where(there, readers.shelf[row], -1) if len(keys) else np.full(len(wanted), -1))
+        row, there = readers.rows_of(reader, book, n_books)
+        state = np.full(len(book), -1)
+        state[there] = readers.shelf[row[there]]
+        return cls(reader, book, state)
 
     def parts(self, features: int) -> Iterator[slice]:
         """Some pairs at a time."""

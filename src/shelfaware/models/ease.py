@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +13,7 @@ from shelfaware.arrays import AnyArray, Floats
 from shelfaware.data.interactions import READ, Interactions
 from shelfaware.errors import ModelError
 from shelfaware.models.base import Ranker
+from shelfaware.models.ease_histories import Histories
 from shelfaware.models.ease_truncated import truncated
 from shelfaware.models.readers import Readers
 from shelfaware.training.loop import Run
@@ -46,17 +49,23 @@ class EASE(Ranker):
     neighbours: int | None = None
 
     def _fit(self, train: Interactions, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
+        return self.learned([Readers.of(train)], train.n_books)
+
+    def learned(self, parts: Iterable[Readers], n_books: int, folder: Path | None = None) -> dict[str, AnyArray]:
+        """The arrays of a fit on readers that come part by part, twice; every part has all of them, with rows or without.
+
+        With a `folder` memory grows with books alone where these are many: the rest stands in files there.
+        """
         from scipy.sparse import csr_array
 
-        readers, n = Readers.of(train), train.n_books
-        x = csr_array((self.taken(readers), readers.book_index, readers.indptr), shape=(len(readers), n))
-        n_readers = max(int((np.diff(readers.indptr) > 0).sum()), 1)
-        mean = np.asarray(x.sum(axis=0)) / n_readers  # [n_books]
-        neighbours = self.neighbours or (n if n <= WHOLE_BOOKS else FEW)
-        if neighbours < n - 1:
-            weights = truncated(x, n_readers, neighbours, self.regularisation, seed=self.seed)
+        mean, n_readers = self._mean(parts, n_books)
+        matrices = (self._matrix(readers, n_books) for readers in parts)
+        neighbours = self.neighbours or (n_books if n_books <= WHOLE_BOOKS else FEW)
+        if neighbours < n_books - 1:
+            histories = Histories.of(matrices, n_books, seed=self.seed, folder=folder)
+            weights = truncated(histories, neighbours, self.regularisation)
         else:
-            weights = csr_array(self._whole(x, mean, n_readers))
+            weights = csr_array(self._whole(matrices, mean, n_readers))
         return {
             "indptr": weights.indptr.astype(np.int64),
             "targets": weights.indices.astype(np.int32),
@@ -64,21 +73,34 @@ class EASE(Ranker):
             "base": mean - mean @ weights,
         }
 
-    def _whole(self, x: Any, mean: Floats, n_readers: int) -> Floats:
+    def _matrix(self, readers: Readers, n_books: int) -> Any:
+        """x, sparse [n_readers, n_books]."""
+        from scipy.sparse import csr_array
+
+        return csr_array((self.taken(readers), readers.book_index, readers.indptr), shape=(len(readers), n_books))
+
+    def _mean(self, parts: Iterable[Readers], n_books: int) -> tuple[Floats, int]:
+        """m [n_books], and how many readers have a history."""
+        total, n_readers = np.zeros(n_books), 0
+        for readers in parts:
+            np.add.at(total, readers.book_index, self.taken(readers))
+            n_readers += int(np.count_nonzero(np.diff(readers.indptr)))
+        return total / max(n_readers, 1), max(n_readers, 1)
+
+    def _whole(self, matrices: Iterable[Any], mean: Floats, n_readers: int) -> Floats:
         """B [n_books, n_books], by one Cholesky factor of C, in place."""
         from scipy.linalg import lapack
 
-        n, turned, by_book = len(mean), x.T.tocsr(), x.tocsc()
-        gram = np.empty((n, n))
-        for start in range(0, n, COLUMNS):
+        gram = _products(matrices, len(mean))
+        for start in range(0, len(mean), COLUMNS):
             some = slice(start, start + COLUMNS)
-            gram[:, some] = (turned @ by_book[:, some]).toarray() - n_readers * np.outer(mean, mean[some])
-        gram[np.diag_indices(n)] += self.regularisation
+            gram[:, some] -= n_readers * np.outer(mean, mean[some])
+        gram[np.diag_indices(len(mean))] += self.regularisation
         root, failed = lapack.dpotrf(gram.T, lower=True, overwrite_a=True)
         inverse, failed = lapack.dpotri(root, lower=True, overwrite_c=True) if not failed else (root, failed)
         if failed:
             raise ModelError(f"ease needs a larger regularisation than {self.regularisation:g}: its table has no inverse")
-        for i in range(n):
+        for i in range(len(mean)):
             inverse[i, i + 1 :] = inverse[i + 1 :, i]
         inverse /= -np.diagonal(inverse).copy()  # B, but for the diagonal
         np.fill_diagonal(inverse, 0.0)
@@ -107,3 +129,14 @@ class EASE(Ranker):
         cell = np.repeat(readers.owner * shape[1], counts) + target
         said = np.bincount(cell, np.repeat(self.taken(readers), counts) * weight, shape[0] * shape[1])
         return np.asarray(said, np.float64).reshape(shape)
+
+
+def _products(matrices: Iterable[Any], n_books: int) -> Floats:
+    """X^T X [n_books, n_books], of all matrices one below the other."""
+    gram = np.zeros((n_books, n_books))
+    for x in matrices:
+        turned, by_book = x.T.tocsr(), x.tocsc()
+        for start in range(0, n_books, COLUMNS):
+            some = slice(start, start + COLUMNS)
+            gram[:, some] += (turned @ by_book[:, some]).toarray()
+    return gram

@@ -20,10 +20,8 @@ import numpy as np
 
 from shelfaware.arrays import Floats, Indices, Positions
 from shelfaware.errors import ModelError
-from shelfaware.seeding import generator
-
-MOST_ROWS = 200
-"""Books of one reader that C is made of: of a longer history a random part, since pairs grow with its square."""
+from shelfaware.models.ease_histories import Histories
+from shelfaware.models.spool import Spool
 
 MOST_PAIRS = 20_000_000
 """Pairs of rows of one reader that are summed at once."""
@@ -32,39 +30,25 @@ HALVINGS = 20
 """How often the cells between a book's neighbours are halved where the kept ones are no covariance of anything."""
 
 
-def truncated(x: Any, n_readers: int, neighbours: int, regularisation: float, *, seed: int) -> Any:
-    """B, sparse [n_books, n_books]; x sparse [n, n_books], of which `n_readers` rows have something."""
-    x = _shortened(x, seed)
-    mean = np.asarray(x.sum(axis=0)) / n_readers  # [n_books]
-    variance = np.asarray(x.multiply(x).sum(axis=0)) - n_readers * mean**2 + regularisation  # [n_books]
-    strongest = _strongest(x, mean * np.sqrt(n_readers), variance, neighbours)
-    return _solved(strongest, variance)
+def truncated(histories: Histories, neighbours: int, regularisation: float) -> Any:
+    """B, sparse [n_books, n_books]."""
+    n = histories.n_readers
+    mean = histories.sums / n  # [n_books]
+    variance = histories.squares - n * mean**2 + regularisation  # [n_books]
+    return _solved(_strongest(histories, mean * np.sqrt(n), variance, neighbours), variance)
 
 
-def _shortened(x: Any, seed: int) -> Any:
-    """x with at most MOST_ROWS books of each reader."""
-    from scipy.sparse import csr_array
-
-    counts, draw = np.diff(x.indptr), generator(seed, "covariance")
-    kept = np.ones(x.nnz, bool)
-    for reader in np.flatnonzero(counts > MOST_ROWS).tolist():
-        gone = draw.choice(counts[reader], counts[reader] - MOST_ROWS, replace=False)
-        kept[x.indptr[reader] + gone] = False
-    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, MOST_ROWS))])
-    return csr_array((x.data[kept], x.indices[kept], indptr), shape=x.shape)
-
-
-def _strongest(x: Any, mean: Floats, variance: Floats, neighbours: int) -> Any:
+def _strongest(histories: Histories, mean: Floats, variance: Floats, neighbours: int) -> Any:
     """Row j: C_ij of the books i in N_j, sparse [n_books, n_books].
 
     mean [n_books] is m sqrt(n_readers), so that C = X^T X - mean mean^T; variance [n_books] is its diagonal, regularised.
     """
     from scipy.sparse import csr_array
 
-    turned, n = x.T.tocsr(), len(mean)
-    counts, near, cells = np.zeros(n + 1, np.int64), list[Indices](), list[Floats]()
-    for start, stop in _blocks(x):
-        shared = turned[start:stop] @ x  # [b, n_books]
+    n = len(mean)
+    counts, near, cells = np.zeros(n + 1, np.int64), Spool(np.int32, histories.folder), Spool(np.float64, histories.folder)
+    for start, stop in _blocks(histories.pairs):
+        shared = histories.by_book[start:stop] @ histories.by_reader  # [b, n_books]
         for book, (first, last) in enumerate(pairwise(shared.indptr), start):
             others = shared.indices[first:last]
             cell = shared.data[first:last] - mean[book] * mean[others]  # [n_others]
@@ -72,21 +56,19 @@ def _strongest(x: Any, mean: Floats, variance: Floats, neighbours: int) -> Any:
             kept = np.flatnonzero(gain > 0)
             if len(kept) > neighbours:
                 kept = np.argpartition(-gain, neighbours)[:neighbours]
-            near.append(others[kept])
-            cells.append(cell[kept])
+            near.add(others[kept])
+            cells.add(cell[kept])
             counts[book + 1] = len(kept)
-    return csr_array((np.concatenate(cells), np.concatenate(near), np.cumsum(counts)), shape=(n, n))
+    return csr_array((cells.whole(), near.whole(), np.cumsum(counts)), shape=(n, n))
 
 
-def _blocks(x: Any) -> Iterator[tuple[int, int]]:
+def _blocks(pairs: Floats) -> Iterator[tuple[int, int]]:
     """Books in a row whose pairs with others are MOST_PAIRS at most, or one book."""
-    counts = np.diff(x.indptr)
-    pairs = np.cumsum(np.bincount(x.indices, np.repeat(counts, counts), x.shape[1]))
-    start = 0
-    while start < x.shape[1]:
-        before = pairs[start - 1] if start else 0.0
-        stop = max(int(np.searchsorted(pairs, before + MOST_PAIRS, side="right")), start + 1)
-        yield start, min(stop, x.shape[1])
+    together, start = np.cumsum(pairs), 0
+    while start < len(pairs):
+        before = together[start - 1] if start else 0.0
+        stop = max(int(np.searchsorted(together, before + MOST_PAIRS, side="right")), start + 1)
+        yield start, min(stop, len(pairs))
         start = stop
 
 

@@ -6,26 +6,26 @@ a factor of three: machines differ.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from shelfaware.data.about import ABOUT
 from shelfaware.data.parts import Parts
 from shelfaware.errors import DataError, TrainingError
+from shelfaware.models.available import available_disk, available_memory
 from shelfaware.models.ease import FEW, WHOLE_BOOKS
-from shelfaware.models.gp import ENOUGH, GP
+from shelfaware.models.ease_histories import MOST_ROWS
+from shelfaware.models.gp import GP
+from shelfaware.models.gp_fitting import ENOUGH
 
 PROGRAM = 400_000_000
 """Bytes that the program has with its libraries and compiled code, whatever the data."""
 USER, ROW, PART_ROW = 100, 115, 170
 """Bytes a user; a row, of all in memory; a row of the largest part, two of which are in memory."""
-EASE_PROGRAM, EASE_BOOK = 250_000_000, 6_400
-"""Bytes of a truncated EASE, and a book."""
-STARTING, BOOK_SECONDS, EASE_SECONDS = 6.0, 1.2e-5, 9e-4
-"""Seconds before the first step, of a table's making a book, and of a truncated EASE a book."""
+EASE_PROGRAM, EASE_BOOK, EASE_PART_BOOK, EASE_DISK_ROW = 250_000_000, 6_400, 2_200, 24
+"""Bytes of a truncated EASE, a book in memory and from parts, and a row on the disk from parts."""
+STARTING, BOOK_SECONDS, EASE_SECONDS, EASE_ROW_SECONDS = 6.0, 1.2e-5, 9e-4, 2e-6
+"""Seconds before the first step, of a table's making a book, and of a truncated EASE a book and a row."""
 
 
 @dataclass(frozen=True)
@@ -59,53 +59,56 @@ class Estimate:
         seconds = f"{self.seconds:,.0f} s" if self.seconds < 600 else f"{self.seconds / 60:,.0f} minutes"
         return f"about {size(self.memory_bytes)} of memory, {size(self.disk_bytes)} of disk and {seconds}"
 
-    def refuse(self, out: Path, advice: str) -> None:
-        """Raises TrainingError, with the figures, if this machine has not enough free for a model at `out`."""
+    @property
+    def fits_memory(self) -> bool:
+        return self.memory_bytes <= available_memory()
+
+    def lacks(self, out: Path) -> str:
+        """What this machine has too little of for a model at `out`, with the figures; empty if it has enough."""
         for what, needed, free in (
             ("memory", self.memory_bytes, available_memory()),
             ("disk", self.disk_bytes, available_disk(out)),
         ):
             if needed > free:
-                raise TrainingError(f"this training needs about {size(needed)} of {what}, and {size(free)} is free; {advice}")
+                return f"needs about {size(needed)} of {what}, and {size(free)} is free"
+        return ""
+
+    def refuse(self, out: Path, advice: str) -> None:
+        """Raises TrainingError, with the figures, if this machine has not enough free for a model at `out`."""
+        if lack := self.lacks(out):
+            raise TrainingError(f"this training {lack}; {advice}")
 
 
-def estimate(model: GP, of: Size, *, in_parts: bool) -> Estimate:
-    """What a fit of `model` takes, its ranker with it: EASE in memory, popularity from parts."""
+def estimate(model: GP, of: Size, *, in_parts: bool, by_popularity: bool = False) -> Estimate:
+    """What a fit of `model` takes, its ranker with it: EASE, or popularity where that is asked for."""
     value = 4 * of.books * (3 * model.factors + 4)  # bytes of a table of books
-    sparse = not in_parts and of.ratings < ENOUGH * of.books  # then a first fit says how far to trust the second
-    whole = of.books <= WHOLE_BOOKS
-    weights = 8 * of.books * (of.books if whole else FEW)
-    ease = 3 * 8 * of.books**2 if whole else EASE_PROGRAM + EASE_BOOK * of.books
+    sparse = of.ratings < ENOUGH * of.books  # then a first fit says how far to trust the second
     rows = PART_ROW * of.part_rows if in_parts else ROW * of.rows
-    training, ranking = (6 if sparse else 4) * value, 3 * value if in_parts else value + ease
+    training = (6 if sparse and not in_parts else 4) * value
+    ease = Estimate(0, 0, 0.0) if by_popularity else _of_ease(of, in_parts=in_parts)
+    weights = 0 if by_popularity else _weights(of)
     epochs = model.epochs * (2 if sparse else 1) * of.ratings * (1 + model.factors / 25) / 1e6
-    ranker_seconds = 0.0 if in_parts or whole else EASE_SECONDS * of.books + 2e-6 * of.rows
+    # A checkpoint is written beside the one before; both are gone when the model is written.
+    checkpoints = (6 if in_parts else 8) * value
     return Estimate(
-        memory_bytes=PROGRAM + USER * of.users + rows + max(training, ranking),
-        # A checkpoint is written beside the one before; both are gone when the model is written.
-        disk_bytes=max((6 if in_parts else 8) * value, value + 200 * of.books + (0 if in_parts else weights)),
-        seconds=STARTING + BOOK_SECONDS * of.books + epochs + ranker_seconds + 3e-6 * of.rows,
+        memory_bytes=PROGRAM + USER * of.users + rows + max(training, value + ease.memory_bytes, 3 * value + weights),
+        disk_bytes=max(checkpoints, value + 200 * of.books + weights + ease.disk_bytes),
+        seconds=STARTING + BOOK_SECONDS * of.books + epochs + ease.seconds + 3e-6 * of.rows,
     )
 
 
-def available_memory() -> int:
-    """Bytes that this process may have in all: those it has, and those that are free; no more than its limit."""
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    page = os.sysconf("SC_PAGE_SIZE")
-    free = page * os.sysconf("SC_PHYS_PAGES")
-    with contextlib.suppress(OSError):  # no /proc: all that the machine has
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
-        resident = page * int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        free = 1024 * int(lines["MemAvailable"].split()[0]) + resident
-    return free if limit == resource.RLIM_INFINITY else min(free, limit)
+def _of_ease(of: Size, *, in_parts: bool) -> Estimate:
+    """What an EASE takes by itself while it is fitted, from parts with the rows on the disk."""
+    if of.books <= WHOLE_BOOKS:
+        return Estimate(3 * 8 * of.books**2, 0, 0.0)
+    kept = EASE_DISK_ROW * min(of.rows, MOST_ROWS * of.users) + 12 * FEW * of.books
+    book, disk = (EASE_PART_BOOK, kept) if in_parts else (EASE_BOOK, 0)
+    return Estimate(EASE_PROGRAM + book * of.books, disk, EASE_SECONDS * of.books + EASE_ROW_SECONDS * of.rows)
 
 
-def available_disk(out: Path) -> int:
-    """Bytes that are free where `out` is or will be."""
-    there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.is_dir())
-    return shutil.disk_usage(there).free
+def _weights(of: Size) -> int:
+    """Bytes of a fitted EASE."""
+    return 8 * of.books * (of.books if of.books <= WHOLE_BOOKS else FEW)
 
 
 def size(n_bytes: int) -> str:

@@ -48,29 +48,38 @@ class Features:
         """What W [columns, f] adds to each row's prior mean [n, f]."""
         return np.asarray(self.matrix @ weights)
 
-    def draw(self, white: AnyArray, rng: np.random.Generator) -> Floats:
-        """W [columns, f] given the rows' vectors, both whitened: white = F W + N(0, I), W ~ N(0, 1 / precision).
-
-        The precision is drawn first, from PRECISIONS, W integrated out.
-        """
-        x, likelihood = self._told(white)
+    def draw_precision(self, white: AnyArray, rng: np.random.Generator) -> float:
+        """That of the entries of W, from PRECISIONS, given the rows' vectors [n, f], both whitened and W integrated out."""
+        likelihood = self._likelihood(self._told(white))
         weight = np.exp(likelihood - likelihood.max())
-        left = self.values + rng.choice(PRECISIONS, p=weight / weight.sum())  # [columns]
+        return float(rng.choice(PRECISIONS, p=weight / weight.sum()))
+
+    def draw(self, white: AnyArray, precision: float, rng: np.random.Generator) -> Floats:
+        """W [columns, f] given the rows' vectors, both whitened: white = F W + N(0, I), W ~ N(0, 1 / precision)."""
+        x, left = self._told(white), self.values + precision
         return np.asarray(self.basis @ (x / left[:, None] + rng.standard_normal(x.shape) / np.sqrt(left)[:, None]))
 
     def fit(self, white: AnyArray) -> Floats:
         """The mean of what `draw` draws, at the likeliest precision."""
-        x, likelihood = self._told(white)
-        return np.asarray(self.basis @ (x / (self.values + PRECISIONS[likelihood.argmax()])[:, None]))
+        x = self._told(white)
+        return np.asarray(self.basis @ (x / (self.values + PRECISIONS[self._likelihood(x).argmax()])[:, None]))
 
-    def _told(self, white: AnyArray) -> tuple[Floats, Floats]:
-        """x [columns, f], and how likely each of PRECISIONS is. With F^T F = B diag(g) B^T and x = B^T F^T white,
-        log p(white | precision) = 1/2 sum over entries of (x^2 / (g + precision) - log(1 + g / precision)), but for a constant.
+    def products(self, columns: Floats, precision: float) -> Floats:
+        """X^T (I + F F^T / precision)^-1 X of some columns X [n, c]: what W, integrated out, leaves of X^T X [c, c]."""
+        x = self._told(columns)  # [columns of F, c]
+        return np.asarray(columns.T @ columns - x.T @ (x / (self.values + precision)[:, None]))
+
+    def _told(self, columns: AnyArray) -> Floats:
+        """B^T F^T X [columns of F, c] of some columns X [n, c], where F^T F = B diag(g) B^T."""
+        return np.asarray(self.basis.T @ (self.matrix.T @ columns))
+
+    def _likelihood(self, x: Floats) -> Floats:
+        """Of each of PRECISIONS, with x = B^T F^T white [columns, f]: log p(white | precision) =
+        1/2 sum over entries of (x^2 / (g + precision) - log(1 + g / precision)), but for a constant.
         """
-        x = self.basis.T @ (self.matrix.T @ white)  # [columns, f]
         squares, g = (x**2).sum(axis=1), self.values
         each = [squares / (g + t) - x.shape[1] * np.log1p(g / t) for t in PRECISIONS]
-        return x, 0.5 * np.array([part.sum() for part in each])
+        return 0.5 * np.array([part.sum() for part in each])
 
 
 def of_shelves(readers: Readers, n_books: int) -> tuple[Features, Indices]:

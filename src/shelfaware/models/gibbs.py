@@ -99,16 +99,18 @@ def _moved(x: AnyArray, error: AnyArray, noise: AnyArray) -> AnyArray:
     return np.asarray(np.linalg.solve(C, scaled @ error[..., None])[..., 0])
 
 
-def draw_prior(vectors: AnyArray, scatter: Floats, rng: np.random.Generator) -> Prior:
-    """The prior of `vectors` [n, f], a draw given them: mean ~ N(0, Sigma), Sigma ~ inverse Wishart(f + 2, diag(scatter))."""
+def draw_prior(products: Floats, n: int, scatter: Floats, rng: np.random.Generator) -> Prior:
+    """The prior of n vectors, a draw given them: mean ~ N(0, Sigma), Sigma ~ inverse Wishart(f + 2, diag(scatter)).
+
+    products [f + 1, f + 1] are X^T M^-1 X of X = (vectors, 1) [n, f + 1], where M_ab Sigma_ij is the covariance of entry i of
+    vector a and entry j of vector b (a matrix normal): M = I where the vectors are independent.
+    """
     from scipy.stats import invwishart
 
-    n, f = vectors.shape
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    apart = vectors.astype(np.float64) - mean
-    scale = np.diag(scatter) + apart.T @ apart + n / (n + 1) * np.outer(mean, mean)
+    f, count, total = len(scatter), products[-1, -1], products[-1, :-1]
+    scale = np.diag(scatter) + products[:-1, :-1] - np.outer(total, total) / (count + 1)
     root = np.linalg.cholesky(np.atleast_2d(invwishart(f + 2 + n, scale).rvs(random_state=rng)))
-    return Prior(n / (n + 1) * mean + root @ rng.standard_normal(f) / np.sqrt(n + 1), root)
+    return Prior(total / (count + 1) + root @ rng.standard_normal(f) / np.sqrt(count + 1), root)
 
 
 LEAST_NOISE = 1e-4

@@ -12,7 +12,7 @@ import numpy as np
 from shelfaware.arrays import Indices, Positions
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
-from shelfaware.training.packing import EMPTY, Lists, Packing
+from shelfaware.training.packing import EMPTY, Packing
 
 if TYPE_CHECKING:
     from shelfaware.models.gp import GP
@@ -27,8 +27,7 @@ class Batch(NamedTuple):
     book: Any  # [blocks, n]
     stars: Any  # [blocks, n]
     owner: Any  # [blocks, n]
-    shelved: Any  # 1 where that book is among the packed shelves too, else 0 [blocks, n]
-    shelf_book: Any  # [blocks, m]
+    shelf_book: Any  # on the shelves beside the books above, which are read [blocks, m]
     shelf_state: Any  # 0 read, 1 to-read [blocks, m]
     shelf_owner: Any  # [blocks, m]
 
@@ -108,20 +107,15 @@ class Batches:
         return Counts(ratings, shelved, self._packing(readers, part).n_blocks)
 
     def _packing(self, readers: Readers, part: int) -> Packing:
-        places = (self.config.block_size, 2 * self.config.block_size)
-        rows = (readers.owner[readers.rated], readers.owner)
-        lists = tuple(Lists.of(owner.astype(np.int32), len(readers)) for owner in rows)
         seed = self.config.seed if part == 0 else int(generator(self.config.seed, "part", part).integers(2**62))
-        return Packing(lists, places, np.flatnonzero(readers.n_ratings > 1), seed)
+        places = (self.config.block_size, self.config.block_size)
+        return Packing(readers.owner, readers.rated, places, seed)
 
     def _batch(self, readers: Readers, packing: Packing, epoch: int, n_steps: int) -> Batch:
         ratings, shelves = packing.epoch(epoch, n_steps * self.n_blocks)
-        rated = np.append(np.flatnonzero(readers.rated), EMPTY)  # the last is that of an empty place
-        row = rated[ratings.row]
-        book = np.where(row == EMPTY, EMPTY, readers.book_index[row])
-        shelf_book = np.where(shelves.row == EMPTY, EMPTY, readers.book_index[shelves.row])
-        packed = np.zeros(len(readers.book_index) + 1, np.float32)  # by row of `readers`; the last is that of an empty place
-        packed[shelves.row[shelves.row != EMPTY]] = 1.0
+        book, shelf_book = (
+            np.where(blocks.row == EMPTY, EMPTY, readers.book_index[blocks.row]) for blocks in (ratings, shelves)
+        )
         shape = (n_steps, self.n_blocks, -1)
         by_step = [x.reshape(shape).astype(np.int32) for x in (book, shelf_book)]
         rows, (place, shelf_place) = books_of_steps(by_step, self.n_books)
@@ -130,9 +124,8 @@ class Batches:
             self.n_ratings[rows],
             self.n_shelved[rows],
             place,
-            np.where(row == EMPTY, 0.0, readers.stars[row]).astype(np.float32).reshape(shape),
+            np.where(ratings.row == EMPTY, 0.0, readers.stars[ratings.row]).astype(np.float32).reshape(shape),
             ratings.owner.reshape(shape),
-            packed[row].reshape(shape),
             shelf_place,
             np.where(shelves.row == EMPTY, 0, readers.shelf[shelves.row]).reshape(shape),
             np.where(shelves.owner == EMPTY, -2, shelves.owner).reshape(shape),

@@ -12,15 +12,14 @@ import numpy as np
 from shelfaware.arrays import AnyArray, Floats
 from shelfaware.models import gp_network
 from shelfaware.models.gp_batches import Batches
+from shelfaware.models.gp_shares import shared
 from shelfaware.seeding import generator
-from shelfaware.training import adam
+from shelfaware.training import adam, devices
 from shelfaware.training.history import Scores
+from shelfaware.training.schedule import rise_and_fall
 
 if TYPE_CHECKING:
     from shelfaware.models.gp import GP
-
-WARM_UP = 0.1
-"""Share of the steps over which the rate rises to its peak; then it follows a cosine to 0."""
 
 
 @dataclass
@@ -51,30 +50,31 @@ class GPLearner:
         value[:, : self.config.factors] = rng.normal(0.0, 0.1, (self.n_books, self.config.factors))
         value[:, self.config.factors] = self.start_means
         scalars = np.log([[0.5, 0.6]])
-        return gp_network.Parameters(*(adam.rows_of(jnp.array(x, jnp.float32)) for x in (value, scalars)))
+        books, others = (adam.rows_of(jnp.array(x, jnp.float32)) for x in (value, scalars))
+        return gp_network.Parameters(devices.laid_out(books, devices.BY_ROWS), devices.laid_out(others, devices.EVERYWHERE))
 
     def learning_rates(self) -> Floats:
         """Plain rate of every step of the run [steps]: a rise, then a cosine to 0."""
-        progress = (np.arange(self.epochs * self.batches.n_steps) + 0.5) / max(self.epochs * self.batches.n_steps, 1)
-        falling = 0.5 * (1 + np.cos(np.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-        return np.asarray(self.config.learning_rate * np.where(progress < WARM_UP, progress / WARM_UP, falling), np.float64)
+        return rise_and_fall(self.config.learning_rate, self.epochs * self.batches.n_steps)
 
     def train_epoch(self, state: gp_network.Parameters, epoch: int, rate: float) -> tuple[gp_network.Parameters, Scores]:
-        rates, center = adam.rates_of(self.learning_rates() * rate), jnp.float32(self.center)
+        rates, center = devices.laid_out(
+            (adam.rates_of(self.learning_rates() * rate), jnp.float32(self.center)), devices.EVERYWHERE
+        )
         total = np.zeros(4)
         for steps in self.batches.epoch(epoch):
-            state, sums = gp_network.run_steps(self.task, center, rates, state, steps)
+            state, sums = gp_network.run_steps(self.task, center, rates, state, shared(steps, self.n_books))
             total += sums
         n, squared, absolute, loss = total.tolist()
         state = gp_network.up_to_date(state, jnp.int32((epoch + 1) * self.batches.n_steps), rates)
         return state, Scores(loss / n, squared / n, absolute / n)
 
     def validate(self, state: gp_network.Parameters) -> Scores | None:
-        return self.score and self.score(*(np.asarray(table.value, np.float64) for table in state))
+        return self.score and self.score(*(table.astype(np.float64) for table in self.learned(state)))
 
     def learned(self, state: gp_network.Parameters) -> tuple[AnyArray, AnyArray]:
         """The book table [n_books, width] and the scalars [1, 2]."""
-        return np.array(state.books.value), np.array(state.scalars.value)
+        return np.array(devices.whole(state.books.value)[: self.n_books]), np.array(state.scalars.value)
 
     def is_dead(self, state: gp_network.Parameters) -> bool:
         """A GP has no unit that can die."""

@@ -1,21 +1,21 @@
 """The left-out likelihood of packed users and its gradient in closed form, in JAX. Imported only inside `fit`.
 
-With A = K^-1, alpha = A y, d = diag(A) for a block of users (`gp_network`), the loss is the sum over ratings x of
+For a block of users with ratings x, i and shelf rows b, those of the rated books themselves first (`gp_network`), with
+K = q q^T + a^2 + diag(s^2) within users, A = K^-1, d = diag(A), P = A with a diagonal of 0, and H_ib = q_i . y_b + z_b. N_i
+are the shelf rows of i's user without i's own, n_i their number, r = n^-1/2 and t = (n - 1)^-1/2 (0 at n = 1):
 
-    1/2 (alpha_x^2 / d_x - log d_x)                        left-out residual alpha_x / d_x, its variance 1 / d_x
+    T_i = sum of H_ib over b in N_i      y_i = stars_i - mu_i - r_i T_i      e_i = (r_i - t_i) T_i
+    y_i gains e_i + t_i H_ix without x, which leaves the shelves too:        alpha_x = (A y)_x + sum_i P_xi (e_i + t_i H_ix)
 
-Where x leaves the shelves too, the priors of the user's other ratings i lose a part. With T_i = q_i . others_i + z of them, the
-sum over N \\ i, n_i its size, r = n^-1/2 and s = (n - 1)^-1/2 (0 at n = 1), own_x = (y_x, z_x) and Z_i = s_i (q_i, 1):
+The loss is the sum of 1/2 (alpha^2 / d - log d): the left-out residual is alpha / d, its variance 1 / d (Rasmussen & Williams
+2006, 5.4.2). The gradient, with g = alpha / d, v = A g and w_x = g_x (e_x + t_x H_xx) + 1/2 (g_x^2 + 1 / d_x):
 
-    y_i = base_i - r_i T_i           what y_i gains without x:  e_i + own_x . Z_i,   e_i = (r_i - s_i) T_i
-    alpha_x = (A y)_x + h_x ((P e)_x + own_x . (P Z)_x)    h_x: whether x is on the shelves; P is A with a diagonal of 0
+    dK = A (diag(w) - M) A,   M_ix = g_x (e_i + t_i H_ix + y_i) within users      dmu = -v    ds^2 = diag(dK)    da^2 = sum dK
+    dT = (r - t) (v - d g) - r v        dH_ib = dT_i [b in N_i] + [b is x's own] P_ix t_i g_x
+    dq = (dK + dK^T) q + dH y         dy = dH^T q         dz = sums of dH over i
 
-since A is 0 between users. The gradient needs no array that this one has not (Rasmussen & Williams 2006, 5.4.2):
-
-    g = alpha / d      S = h g      v = A g      X = S own      w = S (e + own . Z) + 1/2 (g^2 + 1 / d)
-    -dK = (A X)(A Z)^T + (A S)(A e)^T + v (A y)^T - A diag(w) A, within users
-    dT = (r - s) P S - r v      dq = s P (S y) + dT others + (dK + dK^T) q
-    down = S P Z      dothers = dT (q, 1)      dbase = v      dbias = sum of dK      dnoise = diag(dK)
+What makes it fast on a processor: all products have sides of whole vectors, and no array but rows of q and y is wider than a
+block. Small vectors that many elements need are made once (`made_once`).
 """
 
 from __future__ import annotations
@@ -26,115 +26,108 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from shelfaware.training.fusion import made_once
+
 SWEPT = 16
 """Up to this size an inverse is swept; a larger one is put together from quarters by matrix products."""
 
 
 class Values(NamedTuple):
-    """What the likelihood is a function of, by block and place: own and others have z last."""
+    """What the likelihood is a function of, or its gradient, by block and place."""
 
     q: Array  # [blocks, n, factors]
-    own: Array  # (y, z) of that book as read [blocks, n, factors + 1]
-    others: Array  # sum of (y, z) over the user's other shelved books [blocks, n, factors + 1]
-    base: Array  # stars - mu [blocks, n]
-    noise: Array  # s^2 [blocks, n]
-    bias: Array  # a^2 []
+    mu: Array  # [blocks, n]
+    log_noise: Array  # log s, all of it [blocks, n]
+    y: Array  # of the rated books as read, then of the other shelf rows [blocks, n + m, factors]
+    z: Array  # [blocks, n + m]
+    log_bias: Array  # log a []
 
 
 class Places(NamedTuple):
-    """Who has which place, and what of the shelves does not depend on parameters."""
+    """Who has which place; -1 where it is empty, in `shelf_owner` any other negative number."""
 
-    owner: Any  # -1 where empty [blocks, n]
-    shelved: Any  # h: 1 where that book is among the packed shelves too, else 0 [blocks, n]
-    n_others: Array  # |N \\ i| [blocks, n]
+    stars: Any  # [blocks, n]
+    owner: Any  # [blocks, n]
+    shelf_owner: Any  # [blocks, m]
 
 
-class _Solved(NamedTuple):
-    alpha: Array  # [blocks, n]
-    d: Array  # [blocks, n]
+class _LeftOut(NamedTuple):
+    """What the gradient needs again."""
+
     A: Array  # [blocks, n, n]
-    right: Array  # Z, e and y as columns [blocks, n, factors + 3]
-    spread: Array  # P (Z, e, y) [blocks, n, factors + 3]
+    d: Array  # [blocks, n]
     r: Array  # [blocks, n]
-    s: Array  # [blocks, n]
+    t: Array  # [blocks, n]
+    g: Array  # [blocks, n]
+    w: Array  # [blocks, n]
+    gains: Array  # e_i + t_i H_ix + y_i [blocks, n, n]
+    mine: Array  # [blocks, n, n + m]
+    turned: Array  # [blocks, n + m, n]
 
 
-@jax.custom_vjp
-def likelihood(values: Values, places: Places) -> tuple[Array, Array]:
-    """The loss, summed over all places [], and the left-out residuals [blocks, n]: no gradient goes through these."""
-    return _told(_solve(values, places))
+def likelihood(values: Values, places: Places) -> tuple[Array, Array, Values]:
+    """The loss, summed over all places [], the left-out residuals [blocks, n], and the loss's gradient."""
+    solved = _solved(values, places)
+    loss = 0.5 * jnp.sum(jnp.square(solved.g) * solved.d - jnp.log(solved.d))  # []
+    return loss, solved.g, _gradient(values, (places.owner >= 0).astype(values.q.dtype), solved)
 
 
-def _told(solved: _Solved) -> tuple[Array, Array]:
-    alpha, d = solved.alpha, solved.d
-    return 0.5 * jnp.sum(jnp.square(alpha) / d - jnp.log(d)), alpha / d  # [], [blocks, n]
+def _solved(values: Values, places: Places) -> _LeftOut:
+    q, mu, log_noise, rows, z, log_bias = values
+    n, there = q.shape[1], (places.owner >= 0).astype(q.dtype)  # [blocks, n]
+    eye, apart = jnp.eye(n, dtype=q.dtype), 1 - jnp.eye(n, rows.shape[1], dtype=q.dtype)  # [n, n], [n, n + m]
+    mine, turned = _of_same_user(places, q.dtype)  # [blocks, n, n + m], [blocks, n + m, n]
+    noise = jnp.where(there > 0, jnp.exp(2 * log_noise), 1)  # [blocks, n]
+    A = inverse(mine[..., :n] * (q @ _turned(q) + jnp.exp(2 * log_bias)) + noise[..., None] * eye)  # [blocks, n, n]
+    H = q @ _turned(rows) + z[:, None, :]  # [blocks, n, n + m]
+    number, total = jnp.sum(mine * apart, -1), jnp.sum(mine * apart * H, -1)  # [blocks, n]
+    r, t = jax.lax.rsqrt(jnp.maximum(number, 1)), jax.lax.rsqrt(jnp.maximum(number - 1, 1)) * (number > 1)  # [blocks, n]
+    r, t, e, y = made_once(r, t * there, (r - t) * total * there, (places.stars - mu - r * total) * there)  # [blocks, n]
+    d, own = jnp.sum(A * eye, -1), jnp.sum(H[..., :n] * eye, -1)  # [blocks, n]
+    gains = t[..., None] * H[..., :n] + e[..., None]  # [blocks, n, n]
+    g = jnp.sum(A * (y[..., None] + (1 - eye) * gains), -2) / d  # [blocks, n]
+    g, w = made_once(g, (g * (e + t * own) + 0.5 * (jnp.square(g) + 1 / d)) * there)  # [blocks, n]
+    return _LeftOut(A, d, r, t, g, w, gains + y[..., None], mine, turned)
 
 
-def _solve(values: Values, places: Places) -> _Solved:
-    q, own, others, base, noise, bias = values
-    there = (places.owner >= 0).astype(q.dtype)  # [blocks, n]
-    r = jax.lax.rsqrt(jnp.maximum(places.n_others, 1))  # [blocks, n]
-    s = jnp.where(places.n_others > 1, jax.lax.rsqrt(jnp.maximum(places.n_others - 1, 1)), 0) * there  # [blocks, n]
-    total = jnp.sum(q * others[..., :-1], -1) + others[..., -1]  # T [blocks, n]
-    e, y = (r - s) * total * there, (base - r * total) * there  # [blocks, n]
-    eye = jnp.eye(q.shape[1], dtype=q.dtype)
-    K = jnp.where(_mine(places.owner), q @ _turned(q) + bias, 0) + jnp.where(there > 0, noise, 1)[..., None] * eye
-    A = inverse(K)  # [blocks, n, n]
-    d = _diagonal(A)  # [blocks, n]
-    right = jnp.concatenate([s[..., None] * q, jnp.stack([s, e, y], -1)], -1)  # [blocks, n, factors + 3]
-    spread = (A * (1 - eye)) @ right  # [blocks, n, factors + 3]
-    gained = spread[..., -2] + jnp.sum(own * spread[..., :-2], -1)  # [blocks, n]
-    return _Solved(spread[..., -1] + d * y + places.shelved * gained, d, A, right, spread, r, s)
-
-
-def _forward(values: Values, places: Places) -> tuple[tuple[Array, Array], tuple[Values, Places, _Solved]]:
-    solved = _solve(values, places)
-    return _told(solved), (values, places, solved)
-
-
-def _backward(kept: tuple[Values, Places, _Solved], gradient: tuple[Array, Array]) -> tuple[Values, None]:
-    values, places, (alpha, d, A, right, spread, r, s) = kept
-    q, own, others, *_ = values
-    there, eye = places.owner >= 0, jnp.eye(q.shape[1], dtype=q.dtype)
-    g = gradient[0] * alpha / d  # [blocks, n]
-    S = places.shelved * g  # [blocks, n]
-    left = jnp.concatenate([S[..., None] * own, jnp.stack([S, g], -1)], -1)  # X, S and g as columns [blocks, n, factors + 3]
-    spread_left = (A * (1 - eye)) @ left  # [blocks, n, factors + 3]
-    whole = spread_left + d[..., None] * left  # A (X, S, g) [blocks, n, factors + 3]
-    v = whole[..., -1]  # [blocks, n]
-    w = jnp.sum(left[..., :-2] * right[..., :-2], -1) + S * right[..., -2]  # [blocks, n]
-    w += 0.5 * gradient[0] * (jnp.square(alpha / d) + 1 / d)  # [blocks, n]
-    dK = (A * w[..., None, :]) @ A - whole @ _turned(spread + d[..., None] * right)  # [blocks, n, n]
-    dK = jnp.where(_mine(places.owner), dK, 0)  # [blocks, n, n]
-    total = (r - s) * spread_left[..., -2] - r * v  # dT [blocks, n]
-    dq = s[..., None] * spread_left[..., :-3] + total[..., None] * others[..., :-1] + (dK + _turned(dK)) @ q
-    ones = jnp.ones_like(q[..., :1])
-    of_values = Values(
-        dq,  # [blocks, n, factors]
-        S[..., None] * spread[..., :-2],  # [blocks, n, factors + 1]
-        total[..., None] * jnp.concatenate([q, ones], -1),  # [blocks, n, factors + 1]
-        v,  # [blocks, n]
-        jnp.where(there, _diagonal(dK), 0),  # [blocks, n]
-        jnp.sum(dK),  # []
+def _gradient(values: Values, there: Array, solved: _LeftOut) -> Values:
+    q, rows = values.q, values.y
+    A, d, r, t, g, w, gains, mine, turned = solved
+    n, more = q.shape[1], rows.shape[1] - q.shape[1]
+    eye, apart = jnp.eye(n, dtype=q.dtype), 1 - jnp.eye(n, n + more, dtype=q.dtype)  # [n, n], [n, n + m]
+    v = jnp.sum(A * g[:, None, :], -1)  # [blocks, n]
+    dK = A @ (w[..., None] * eye - mine[..., :n] * g[:, None, :] * gains) @ A  # [blocks, n, n]
+    dnoise = 2 * jnp.exp(2 * values.log_noise) * jnp.sum(dK * eye, -1) * there  # [blocks, n]
+    dT, v, dnoise = made_once((r - t) * (v - d * g) - r * v, v, dnoise)  # [blocks, n]
+    left = (1 - eye) * A  # P [blocks, n, n]
+    dH = mine * apart * dT[..., None]  # [blocks, n, n + m]
+    dH += jnp.pad(left * t[..., None] * g[:, None, :], ((0, 0), (0, 0), (0, more)))
+    dH_turned = turned * apart.T * dT[:, None, :]  # [blocks, n + m, n]
+    dH_turned += jnp.pad(left * g[..., None] * t[:, None, :], ((0, 0), (0, more), (0, 0)))
+    return Values(
+        (dK + _turned(dK)) @ q + dH @ rows,  # [blocks, n, factors]
+        -v,  # [blocks, n]
+        dnoise,  # [blocks, n]
+        dH_turned @ q,  # [blocks, n + m, factors]
+        jnp.sum(dH_turned, -1),  # [blocks, n + m]
+        2 * jnp.exp(2 * values.log_bias) * jnp.sum(dK),  # []
     )
-    return of_values, None
 
 
-likelihood.defvjp(_forward, _backward)
+def _of_same_user(places: Places, dtype: Any) -> tuple[Array, Array]:
+    """Which shelf rows are of the user of a rating [blocks, n, n + m], and the same turned [blocks, n + m, n].
 
-
-def _mine(owner: Array) -> Array:
-    """Whether two places are one user's [blocks, n, n]."""
-    return (owner[:, :, None] == owner[:, None, :]) & (owner >= 0)[:, :, None]
+    As products, which XLA makes once where it would compare again for every use, and twice, since a turned factor is slow.
+    """
+    users = jnp.arange(max(places.owner.shape[1] // 2, 1))  # a packed user has two ratings or more
+    owner = jnp.concatenate([places.owner, places.shelf_owner], 1)  # [blocks, n + m]
+    of_all = (owner[..., None] == users).astype(dtype)  # [blocks, n + m, users]
+    of_rated = of_all[:, : places.owner.shape[1]]  # [blocks, n, users]
+    return of_rated @ _turned(of_all), of_all @ _turned(of_rated)
 
 
 def _turned(matrices: Array) -> Array:
     return jnp.swapaxes(matrices, -1, -2)
-
-
-def _diagonal(A: Array) -> Array:
-    n = A.shape[-1]
-    return A.reshape(*A.shape[:-2], n * n)[..., :: n + 1]  # [..., n]
 
 
 def inverse(K: Array) -> Array:
@@ -154,7 +147,7 @@ def inverse(K: Array) -> Array:
     T = below @ first  # [..., n - half, half]
     S = inverse(K[..., half:, half:] - T @ _turned(below))  # [..., n - half, n - half]
     W = S @ T  # [..., n - half, half]
-    top = jnp.concatenate([first + _turned(T) @ W, -_turned(W)], -1)  # [..., half, n]
+    top = jnp.concatenate([first + (first @ _turned(below)) @ W, -_turned(W)], -1)  # [..., half, n]
     return jnp.concatenate([top, jnp.concatenate([-W, S], -1)], -2)  # [..., n, n]
 
 

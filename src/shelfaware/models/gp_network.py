@@ -23,10 +23,15 @@ from jax import Array
 from shelfaware.data.interactions import READ
 from shelfaware.models.gp_batches import Batch, Steps
 from shelfaware.models.gp_likelihood import Places, Values, likelihood
-from shelfaware.training import adam
+from shelfaware.models.gp_shares import LAYOUT
+from shelfaware.training import adam, devices
+from shelfaware.training.devices import BY_ROWS, EVERYWHERE
 
 ROWS = 8192
 """Rows of the table that are brought up to date at once."""
+
+AT_ONCE = 1024
+"""Places whose likelihood is computed at once: a core's cache holds their arrays."""
 
 
 class Task(NamedTuple):
@@ -59,24 +64,10 @@ def width(factors: int) -> int:
     return factors + 2 + 2 * (factors + 1)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
 def columns(value: Array, factors: int) -> Columns:
-    """Cuts rows [..., width]. Its gradient is put together at once: autodiff pads each piece to the width and adds them."""
+    """Cuts rows [..., width]."""
     states = value[..., factors + 2 :].reshape(*value.shape[:-1], 2, factors + 1)
     return Columns(value[..., :factors], value[..., factors], value[..., factors + 1], states)
-
-
-def _columns_forward(value: Array, factors: int) -> tuple[Columns, None]:
-    return columns(value, factors), None
-
-
-def _columns_backward(factors: int, _: None, gradient: Columns) -> tuple[Array]:
-    q, mu, log_noise, y = gradient
-    states = y.reshape(*q.shape[:-1], 2 * (factors + 1))
-    return (jnp.concatenate([q, mu[..., None], log_noise[..., None], states], -1),)  # [..., width]
-
-
-columns.defvjp(_columns_forward, _columns_backward)
 
 
 def batch_loss(task: Task, center: Array, values: tuple[Array, Array], batch: Batch) -> tuple[Array, Array]:
@@ -84,55 +75,115 @@ def batch_loss(task: Task, center: Array, values: tuple[Array, Array], batch: Ba
 
     Beside it: ratings, and sums of squared and absolute left-out residuals [3]. `center` is the mean of all stars.
     """
+    loss, sums = left_out_loss(values, batch)
+    return (loss + penalty(task, center, values[0], batch)) / jnp.maximum(sums[0], 1), sums
+
+
+@jax.custom_vjp
+def left_out_loss(values: tuple[Array, Array], batch: Batch) -> tuple[Array, Array]:
+    """The likelihood's part of the loss, summed [], and the sums of `batch_loss` [3]: no gradient goes through these."""
+    return _forward(values, batch)[0]
+
+
+def _forward(values: tuple[Array, Array], batch: Batch) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Some blocks at a time, whose arrays stay in a processor's cache; each adds to the gradient of the batch's rows."""
     rows, scalars = values
-    log_a, log_s = scalars[0, 0], scalars[0, 1]
-    books = columns(rows, (rows.shape[1] - 4) // 3)
-    there, place = batch.owner >= 0, jnp.maximum(batch.book, 0)  # [blocks, n]
-    own = books.y[:, READ][place]  # [blocks, n, factors + 1]
-    others, n_others = other_shelves(books.y, own, batch)  # [blocks, n, factors + 1], [blocks, n]
-    noise = jnp.exp(2 * (log_s + books.log_noise[place]))  # [blocks, n]
-    given = Values(books.q[place], own, others, batch.stars - books.mu[place], noise, jnp.exp(2 * log_a))
-    loss, residual = likelihood(given, Places(batch.owner, batch.shelved, n_others))
-    n, residual = jnp.sum(there), residual * there
-    sums = jnp.stack([n.astype(jnp.float32), jnp.sum(jnp.square(residual)), jnp.sum(jnp.abs(residual))])
-    return (loss + penalty(task, books._replace(mu=books.mu - center), batch)) / jnp.maximum(n, 1), sums
-
-
-def other_shelves(y: Array, own: Array, batch: Batch) -> tuple[Array, Array]:
-    """Sum of (y, z) over the user's packed shelves without that place's book, and their number.
-
-    Both [blocks, n, ..]. y [c, 2, factors + 1] of all books, own [blocks, n, factors + 1] of the places' books as read.
-    """
+    fields = batch.book, batch.stars, batch.owner, batch.shelf_book, batch.shelf_state, batch.shelf_owner
     n_blocks, n = batch.owner.shape
-    first = n // 2 * jnp.arange(n_blocks)[:, None]  # a packed user has two ratings or more
-    nobody = n_blocks * (n // 2)
-    shelf_owner = jnp.where(batch.shelf_owner >= 0, first + batch.shelf_owner, nobody).ravel()  # [blocks m]
-    owner = jnp.where(batch.owner >= 0, first + batch.owner, nobody)  # [blocks, n]
-    rows = y.reshape(-1, y.shape[-1])[_shelf_rows(batch)]  # [blocks m, factors + 1]
-    sums = jnp.zeros((nobody + 1, y.shape[-1]), y.dtype).at[shelf_owner].add(rows)  # [users, factors + 1]
-    counts = jnp.zeros(nobody + 1, y.dtype).at[shelf_owner].add(1)  # [users]
-    return sums[owner] - batch.shelved[..., None] * own, counts[owner] - batch.shelved
+    size = min(max(AT_ONCE // n, 1), n_blocks)
+    in_turn = [jnp.pad(x, ((0, -n_blocks % size), (0, 0)), constant_values=-1).reshape(-1, size, x.shape[1]) for x in fields]
+
+    def some(so_far: Sums, blocks: list[Array]) -> tuple[Sums, None]:
+        return _added(values, so_far, blocks), None
+
+    nothing = Sums(jnp.zeros_like(rows), jnp.zeros_like(scalars), jnp.zeros((), rows.dtype), jnp.zeros(3, rows.dtype))
+    total, _ = jax.lax.scan(some, nothing, in_turn)
+    return (total.loss, total.ratings.astype(jnp.float32)), (total.rows, total.scalars)
 
 
-def _shelf_rows(batch: Batch) -> Array:
-    """Rows of (book, state) of the packed shelves [blocks m]."""
-    return jnp.ravel(2 * jnp.maximum(batch.shelf_book, 0) + batch.shelf_state)
+def _backward(gradient: tuple[Array, Array], of_loss: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+    return (gradient[0] * of_loss[0], gradient[1] * of_loss[0]), None
 
 
-def penalty(task: Task, books: Columns, batch: Batch) -> Array:
-    """-log of the Gaussian priors of the books; each is paid in equal shares, one a rating or shelf row."""
-    there, on_shelf = batch.owner >= 0, (batch.shelf_owner >= 0).ravel()  # [blocks, n], [blocks m]
-    counts = jnp.zeros_like(books.mu).at[jnp.maximum(batch.book, 0)].add(there)  # [c]
-    shelf_counts = jnp.zeros(2 * len(counts), counts.dtype).at[_shelf_rows(batch)].add(on_shelf).reshape(-1, 2)  # [c, 2]
-    squares = jnp.sum(jnp.square(books.q), -1)  # [c]
-    rated = (
-        squares / (2 * task.vector_deviation**2)
-        + jnp.square(books.mu) / (2 * task.mean_deviation**2)
-        + jnp.square(books.log_noise) / (2 * task.noise_deviation**2)
-    )  # [c]
-    shelved = jnp.sum(jnp.square(books.y), -1) / (2 * task.shelf_deviation**2)  # [c, 2]
-    paid = jnp.sum(counts * (rated / jnp.maximum(batch.n_ratings, 1) + task.weight_decay * squares))
-    return paid + jnp.sum(shelf_counts * shelved / jnp.maximum(batch.n_shelved, 1)[:, None])
+left_out_loss.defvjp(_forward, _backward)
+
+
+class Sums(NamedTuple):
+    """What adds up over the blocks of a batch."""
+
+    rows: Array  # the gradient of the rows [c, width]
+    scalars: Array  # and of the scalars [1, 2]
+    loss: Array  # []
+    ratings: Array  # their number, sums of squared and absolute residuals [3]
+
+
+def _added(values: tuple[Array, Array], so_far: Sums, blocks: list[Array]) -> Sums:
+    """The sums with some blocks more."""
+    rows, scalars = values
+    book, stars, owner, shelf_book, shelf_state, shelf_owner = blocks
+    factors = (rows.shape[1] - 4) // 3
+    book = jnp.maximum(book, 0)  # [blocks, n]
+    shelves = jnp.concatenate([book, jnp.maximum(shelf_book, 0)], 1)  # [blocks, n + m]
+    state = jnp.concatenate([jnp.full_like(book, READ), jnp.maximum(shelf_state, 0).astype(book.dtype)], 1)
+    column = factors + 2 + (factors + 1) * state  # of y [blocks, n + m]
+    of_book, z = _windows(rows, book, factors, 2), _windows(rows, shelves, column + factors, 1)[..., 0]
+    vectors = _windows(rows, book, 0, factors), _windows(rows, shelves, column, factors)
+    given = Values(
+        vectors[0],  # q [blocks, n, factors]
+        of_book[..., 0],  # mu [blocks, n]
+        scalars[0, 1] + of_book[..., 1],  # log s [blocks, n]
+        vectors[1],  # y [blocks, n + m, factors]
+        z,  # [blocks, n + m]
+        scalars[0, 0],  # log a
+    )
+    loss, residual, new = likelihood(given, Places(stars, owner, shelf_owner))
+    gradient = _windows_added(so_far.rows, book, 0, new.q)
+    gradient = _windows_added(gradient, book, factors, jnp.stack([new.mu, new.log_noise], -1))
+    gradient = _windows_added(gradient, shelves, column, new.y)
+    gradient = _windows_added(gradient, shelves, column + factors, new.z[..., None])
+    n = jnp.sum(owner >= 0).astype(rows.dtype)
+    return Sums(
+        gradient,
+        so_far.scalars + jnp.stack([new.log_bias, jnp.sum(new.log_noise)]),
+        so_far.loss + loss,
+        so_far.ratings + jnp.stack([n, jnp.sum(jnp.square(residual)), jnp.sum(jnp.abs(residual))]),
+    )
+
+
+def _windows(table: Array, row: Array, column: Array | int, size: int) -> Array:
+    """`size` columns from `column` on of each row: [..] of a table [c, width] -> [.., size]. No copy of the columns is made."""
+    cut = jax.lax.GatherDimensionNumbers(offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0, 1))
+    found = jax.lax.gather(table, _starts(row, column), cut, (1, size), mode="promise_in_bounds")
+    return found.reshape(*row.shape, size)
+
+
+def _windows_added(table: Array, row: Array, column: Array | int, new: Array) -> Array:
+    """The table with `new` [.., size] added to those columns of the rows; what stands there twice adds up."""
+    cut = jax.lax.ScatterDimensionNumbers(
+        update_window_dims=(1,), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0, 1)
+    )
+    flat = new.reshape(-1, new.shape[-1])
+    return jax.lax.scatter_add(table, _starts(row, column), flat, cut, mode="promise_in_bounds")
+
+
+def _starts(row: Array, column: Array | int) -> Array:
+    """[places, 2]"""
+    return jnp.stack([row.ravel(), jnp.broadcast_to(column, row.shape).ravel()], -1)
+
+
+def penalty(task: Task, center: Array, rows: Array, batch: Batch) -> Array:
+    """-log of the Gaussian priors of the books' rows [c, width]; each is paid in equal shares, one a rating or shelf row."""
+    factors = (rows.shape[1] - 4) // 3
+    rated = jnp.zeros(len(rows), rows.dtype).at[jnp.maximum(batch.book, 0)].add(batch.owner >= 0)  # [c]
+    shelved = 2 * jnp.maximum(batch.shelf_book, 0) + jnp.maximum(batch.shelf_state, 0)  # [blocks, m]
+    shelves = jnp.zeros(2 * len(rows), rows.dtype).at[shelved].add(batch.shelf_owner >= 0).reshape(-1, 2)  # [c, 2]
+    shelves = shelves.at[:, READ].add(rated) / jnp.maximum(batch.n_shelved, 1)[:, None]  # a rated book is read
+    share = rated / jnp.maximum(batch.n_ratings, 1)  # [c]
+    of_q = share / (2 * task.vector_deviation**2) + task.weight_decay * rated
+    of_rest = share / (2 * task.mean_deviation**2), share / (2 * task.noise_deviation**2)
+    of_y = jnp.repeat(shelves / (2 * task.shelf_deviation**2), factors + 1, axis=1)  # [c, 2 (factors + 1)]
+    strength = jnp.concatenate([jnp.broadcast_to(of_q[:, None], (len(rows), factors)), jnp.stack(of_rest, -1), of_y], -1)
+    return jnp.sum(strength * jnp.square(rows.at[:, factors].add(-center)))
 
 
 def step(
@@ -144,7 +195,7 @@ def step(
     books = parameters.books if every else adam.gather(parameters.books, packed.rows)
     books = adam.catch_up(books, number - 1, rates)
     values = (books.value, parameters.scalars.value)
-    (loss, sums), gradient = jax.value_and_grad(partial(batch_loss, task, center), has_aux=True)(values, packed)
+    (loss, sums), gradient = devices.value_and_grad(partial(batch_loss, task, center))(values, packed)
     books = adam.update(books, gradient[0], number, rates)
     scalars = adam.update(parameters.scalars, gradient[1], number, rates)
     table = books if every else adam.scatter(parameters.books, packed.rows, books, unique=True)
@@ -170,13 +221,14 @@ def _scanned(task: Task, center: Array, rates: adam.Rates, parameters: Parameter
     return parameters, jnp.sum(sums, 0)
 
 
-_run = jax.jit(_scanned, donate_argnums=3)
+STATE = Parameters(BY_ROWS, EVERYWHERE)  # type: ignore[arg-type]
+_on_devices = devices.divided(_scanned, (EVERYWHERE, EVERYWHERE, EVERYWHERE, STATE, LAYOUT), (STATE, EVERYWHERE))
+_run = jax.jit(_on_devices, donate_argnums=3)
 # XLA's older way to write CPU code compiles in half the time and 100 MB less, but scatters row by row.
-_run_over_every_book = jax.jit(_scanned, donate_argnums=3, compiler_options={"xla_cpu_use_fusion_emitters": False})
+_run_over_every_book = jax.jit(_on_devices, donate_argnums=3, compiler_options={"xla_cpu_use_fusion_emitters": False})
 
 
-@partial(jax.jit, donate_argnums=0)
-def up_to_date(parameters: Parameters, number: Array, rates: adam.Rates) -> Parameters:
+def _up_to_date(parameters: Parameters, number: Array, rates: adam.Rates) -> Parameters:
     """Every row as it is after step `number`, in the place of `parameters`: some at a time, so that no second table is made."""
     n = len(parameters.books.value)
     size = min(n, ROWS)
@@ -187,3 +239,6 @@ def up_to_date(parameters: Parameters, number: Array, rates: adam.Rates) -> Para
         return adam.scatter(books, index, rows, unique=True)
 
     return parameters._replace(books=jax.lax.fori_loop(0, -(-n // size), some, parameters.books))
+
+
+up_to_date = jax.jit(devices.divided(_up_to_date, (STATE, EVERYWHERE, EVERYWHERE), STATE), donate_argnums=0)

@@ -1,64 +1,95 @@
-"""`gp` trained on a dataset that does not fit: the same learner, its batches read a part at a time."""
+"""`gp` trained on a dataset that does not fit: the same fit and the same ranker, their rows read a part at a time."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
-from shelfaware.arrays import AnyArray, Floats
+from shelfaware.arrays import Positions
 from shelfaware.data.parts import Parts
-from shelfaware.errors import DataError
-from shelfaware.models.base import Origin, star_counts
+from shelfaware.models.base import Origin, Ranker, star_counts
 from shelfaware.models.baselines import Popularity
-from shelfaware.models.gp import GP, PRIOR_COUNT
-from shelfaware.models.picking import fit_star_weight
+from shelfaware.models.ease import EASE
+from shelfaware.models.gp import GP
+from shelfaware.models.picking import judges, star_weight_of
 from shelfaware.models.readers import Readers
-from shelfaware.training.loop import Run, train
+from shelfaware.models.source import Source
+from shelfaware.training.loop import Run
 
 
 def fit_parts(model: GP, parts: Parts, run: Run | None = None) -> GP:
-    """Learns the book tables of `model` from a dataset folder, two of its parts in memory at a time; no ranker.
+    """Learns what `fit_stars` learns from a dataset folder, two of its parts in memory at a time; no ranker.
 
-    With one part the tables are those that `fit_stars` learns, bit for bit, but where books have few ratings: there they are
-    not moved toward `bias`. No rating is watched, so patience does nothing. The model knows no users afterwards: `know` gives
-    it some, or all.
+    With one part it learns the same, bit for bit. No rating is watched, so patience does nothing. What must be kept of all
+    parts stands in files without a name beside the run's checkpoint. The model knows no users afterwards: `know` gives it
+    some, or all.
     """
-    from shelfaware.models.gp_batches import Batches
-    from shelfaware.models.gp_learner import GPLearner
+    from shelfaware.models.gp_fitting import fitted
 
-    def read(i: int) -> Readers:
-        part = parts.part(i)
-        return Readers.of(part if model.uses_shelves else part.ratings())
-
+    run = run or Run()
     model._check_settings()
     model.written_version = ""
     model.books, model.scale, model.simulated = parts.books, parts.scale, parts.simulated
     model.origin, model.users, model.readers = Origin(parts.fingerprint, parts.ratings), None, None
+    arrays = fitted(model, _source(model, parts, run), None, run)
     counts = sum((star_counts(part) for part in parts), np.zeros((parts.n_books, 1), np.int32))  # [n_books, n_values]
-    center, means = _means(counts, parts.scale.values)
-    batches = Batches(model, parts.n_books, read, len(parts))
-    if not batches.n_steps:
-        raise DataError("gp needs users with at least two ratings to learn from, and there is none")
-    learner = GPLearner(model, batches, means, center)
-    identity = f"{model.name} {model.config} {parts.fingerprint} in {len(parts)} parts"
-    (books, scalars), model.history = train(learner, run or Run(), identity=identity, patience=None, max_redraws=0)
-    model.arrays = {**model._named(books, scalars, center), "star_counts": counts}
+    model.arrays = {**arrays, "star_counts": counts}
     return model
 
 
-def rank_by_popularity(model: GP, parts: Parts) -> GP:
-    """Gives a model of `fit_parts` its ranker: the number of ratings of each book. It then knows the users of the first part.
+def rank_parts(model: GP, parts: Parts, run: Run | None = None, *, by_popularity: bool = False) -> GP:
+    """Gives a model of `fit_parts` the ranker that a fit in memory gives it, and its weight of stars.
 
-    They say what weight stars have beside it. Popularity, because EASE needs all rows at once.
+    `by_popularity`: the number of ratings of each book in its place, where EASE would take too much. The model then knows the
+    users of the first part.
     """
-    ranker = Popularity(seed=model.seed)
+    source = _source(model, parts, run or Run())
+    ranker: Ranker = Popularity() if by_popularity else EASE()
     ranker.books, ranker.scale, ranker.simulated, ranker.origin = model.books, model.scale, model.simulated, model.origin
-    ranker.arrays = {"count": model.n_ratings.astype(np.float64), "star_counts": model.arrays["star_counts"]}
-    model.know(parts.part(0))
-    model.ranker, model.star_weight = ranker, fit_star_weight(model, ranker, model.known_readers)
-    return model
+    if isinstance(ranker, EASE):
+        arrays = ranker.learned(_Histories(source), source.n_books, source.folder)
+    else:
+        arrays = {"count": model.n_ratings.astype(np.float64)}
+    ranker.arrays = {**arrays, "star_counts": model.arrays["star_counts"]}
+    some = _some(parts, judges(model.seed, *_rated(parts)))
+    model.ranker, model.star_weight = ranker, star_weight_of(model, ranker, some)
+    return model.know(parts.part(0))
 
 
-def _means(counts: AnyArray, values: Floats) -> tuple[float, Floats]:
-    """`shrunken_means` from how often each book has each star value [n_books, n_values]."""
-    center = float(counts.sum(axis=0) @ values / counts.sum())
-    return center, center + counts @ (values - center) / (counts.sum(axis=1) + PRIOR_COUNT)
+def _source(model: GP, parts: Parts, run: Run) -> Source:
+    folder = run.checkpoint.parent if run.checkpoint else Path(tempfile.gettempdir())
+    return Source.of_parts(parts, folder, shelves=model.uses_shelves)
+
+
+@dataclass(frozen=True, eq=False)
+class _Histories:
+    """The readers of each part, any number of times."""
+
+    source: Source
+
+    def __iter__(self) -> Iterator[Readers]:
+        return map(Readers.of, self.source)
+
+
+def _rated(parts: Parts) -> tuple[Positions, int]:
+    """How many books each user rated [n_users], and one more than the last book on any shelf."""
+    n_ratings, n_books = np.zeros(parts.n_users, np.int64), 1
+    for part in parts:
+        n_ratings += part.user_ratings()
+        n_books = max(n_books, int(part.book_index.max(initial=0)) + 1)
+    return n_ratings, n_books
+
+
+def _some(parts: Parts, users: Positions) -> Readers:
+    """The readers of some users, ascending, whichever part they are in."""
+    chosen = np.zeros(parts.n_users, bool)
+    chosen[users] = True
+    pieces = []
+    for part in parts:
+        mine = np.unique(part.user_index)
+        pieces.append(Readers.of(part).take(mine[chosen[mine]].astype(np.int64)))
+    return Readers.joined(pieces)

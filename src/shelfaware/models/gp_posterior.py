@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shelfaware.arrays import Floats, Mask, Positions
+from shelfaware.arrays import Floats, Positions
 from shelfaware.data.interactions import READ
 from shelfaware.models.readers import Readers
 
@@ -194,7 +194,7 @@ def shares(
     k = np.einsum("pnf,pf->pn", post.phi[reader], phi)  # [p, n]
     explained = np.einsum("pn,pn->p", k, post.times(reader, k))  # [p]
     alpha = post.alpha[reader]  # [p, n]
-    row, on_shelf = _rows_of(readers, reader, book, len(table.mu))
+    row, on_shelf = readers.rows_of(reader, book, len(table.mu))
     who, own = reader[on_shelf], table.y[book[on_shelf], readers.shelf[row[on_shelf]]]  # [..], [.., f]
     terms = np.einsum("pnf,pf->pn", post.phi[who][..., :-1], own[:, :-1]) + own[:, -1:]  # [.., n]
     lost = Shelf(rated.shelf.total[who], rated.shelf.n[who]).loses(terms)  # [.., n]
@@ -206,7 +206,7 @@ def shelf_terms(table: Table, readers: Readers, reader: Positions, book: Positio
     """What the shelves say of pairs [p], the predicted book's own state left out."""
     total = _shelf_sums(table, readers)[reader]  # [p, f]
     n = np.diff(readers.indptr)[reader].astype(np.float64)  # [p]
-    row, on_shelf = _rows_of(readers, reader, book, len(table.mu))
+    row, on_shelf = readers.rows_of(reader, book, len(table.mu))
     total[on_shelf] -= table.y[book[on_shelf], readers.shelf[row[on_shelf]]]
     n[on_shelf] -= 1
     terms = np.einsum("pf,pf->p", table.phi[book, :-1], total[:, :-1]) + total[:, -1]  # [p]
@@ -227,11 +227,3 @@ def _shelf_sums(table: Table, readers: Readers) -> Floats:
     if some.any():
         sums[some] = np.add.reduceat(table.y[readers.book_index, readers.shelf], readers.indptr[:-1][some], axis=0)
     return sums
-
-
-def _rows_of(readers: Readers, reader: Positions, book: Positions, n_books: int) -> tuple[Positions, Mask]:
-    """The row of `readers` that holds each pair, and whether there is one."""
-    keys = readers.owner * n_books + readers.book_index
-    wanted = reader * n_books + book
-    row = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    return row, (keys[row] == wanted if len(keys) else np.zeros(len(wanted), bool))

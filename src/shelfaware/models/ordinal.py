@@ -43,19 +43,19 @@ def _density(x: AnyArray) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class StarSteps:
     """The values [n] of a star scale, ascending, and the cuts [n - 1] between them on the latent line."""
 
     values: Floats
     cuts: Floats
 
     @classmethod
-    def rounding(cls, scale: Scale) -> Steps:
+    def rounding(cls, scale: Scale) -> StarSteps:
         """A latent star is rounded to the nearest value."""
         return cls(scale.values, (scale.values[1:] + scale.values[:-1]) / 2)
 
     @classmethod
-    def of_counts(cls, scale: Scale, counts: AnyArray) -> Steps:
+    def of_counts(cls, scale: Scale, counts: AnyArray) -> StarSteps:
         """Cuts between which a standard normal falls as often as each value was given, one more of each: none is empty."""
         from statistics import NormalDist
 

@@ -61,9 +61,19 @@ def picks(model: Model, readers: Readers) -> Floats:
 
 def fit_star_weight(model: RatingModel, ranker: Ranker, readers: Readers) -> float:
     """The weight of stars beside log pick; 0 where the model cannot leave a book out or its stars say nothing."""
-    several = np.flatnonzero(readers.n_ratings > 1)
-    size = min(MOST_READERS, max(MOST_CELLS // (int(readers.book_index.max(initial=0)) + 1), 1), len(several))
-    some = readers.take(np.sort(generator(model.seed, "star weight").choice(several, size, replace=False)))
+    some = judges(model.seed, readers.n_ratings, int(readers.book_index.max(initial=0)) + 1)
+    return star_weight_of(model, ranker, readers.take(some))
+
+
+def judges(seed: int, n_ratings: Positions, n_books: int) -> Positions:
+    """The users that the weight is fitted on, ascending: some of those with several ratings, of n_ratings [n_users]."""
+    several = np.flatnonzero(n_ratings > 1)
+    size = min(MOST_READERS, max(MOST_CELLS // n_books, 1), len(several))
+    return np.sort(generator(seed, "star weight").choice(several, size, replace=False))
+
+
+def star_weight_of(model: RatingModel, ranker: Ranker, some: Readers) -> float:
+    """`fit_star_weight` on all of `some`."""
     left_out = model.left_out(some)
     loved = some.stars[some.rated] >= model.scale.loved
     if left_out is None or not loved.any():

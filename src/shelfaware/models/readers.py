@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,6 +41,14 @@ class Readers:
         counts = np.bincount(data.user_index, minlength=data.n_users)
         indptr = np.concatenate([[0], np.cumsum(counts)])
         return cls(indptr, data.book_index, data.stars.astype(np.float64), data.shelf, np.arange(data.n_users))
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Readers]) -> Readers:
+        """The readers of some pieces, one after another; of one piece at least."""
+        counts = np.concatenate([np.diff(one.indptr) for one in pieces])
+        columns = ("book_index", "stars", "shelf", "user_index")
+        arrays = (np.concatenate([getattr(one, name) for one in pieces]) for name in columns)
+        return cls(np.concatenate([[0], np.cumsum(counts)]), *arrays)
 
     @classmethod
     def stranger(
@@ -111,6 +119,12 @@ class Readers:
     def ratings(self) -> Readers:
         """The rated rows alone: the shelves are forgotten."""
         return self.only(self.rated)
+
+    def rows_of(self, reader: Positions, book: Positions, n_books: int) -> tuple[Positions, Mask]:
+        """The row of each pair (reader, book) [p], and whether there is one."""
+        keys, wanted = self.owner * n_books + self.book_index, reader * n_books + book
+        row = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        return row, (keys[row] == wanted if len(keys) else np.zeros(len(wanted), bool))
 
     def dense(self, values: Floats, n_books: int) -> Floats:
         """A value of each row [m] as a matrix, 0 where a reader does not have a book [n_readers, n_books]."""

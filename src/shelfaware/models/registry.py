@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from shelfaware.errors import ModelError
 from shelfaware.models.als import ALS
+from shelfaware.models.autoencoder import Autoencoder
 from shelfaware.models.base import Model
 from shelfaware.models.baselines import Bias, Mean, Popularity
 from shelfaware.models.blend import Blend
@@ -19,7 +20,7 @@ from shelfaware.models.gp import GP
 from shelfaware.models.neighbours import Neighbours
 
 MODELS: dict[str, type[Model]] = {
-    model.name: model for model in (GP, BPMF, Blend, GMF, ALS, Neighbours, Bias, Mean, Popularity, EASE)
+    model.name: model for model in (GP, BPMF, Blend, GMF, ALS, Autoencoder, Neighbours, Bias, Mean, Popularity, EASE)
 }
 
 VARIANTS: dict[str, tuple[str, Callable[[], Model]]] = {

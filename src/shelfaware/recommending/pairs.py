@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from shelfaware.arrays import Floats
+from shelfaware.arrays import Floats, Indices
+from shelfaware.data.books import Books
 from shelfaware.data.dialects import Dialect
 from shelfaware.data.folder import write_file
 from shelfaware.data.ids import IdMap
@@ -28,7 +30,7 @@ def predict_pairs(model: Model, path: Path) -> pl.DataFrame:
     rows = open_sheet(path, PAIRS).rows
     model = of_stars(model)
     assert model.users is not None
-    user, book = _indices(rows, "user_id", model.users), _indices(rows, "book_id", model.catalogue.ids)
+    user, book = _indices(rows, "user_id", model.users), _books(rows, model.catalogue)
     return _predictions(rows, ["user_id", "book_id"], model, model.forecast(model.known_readers, user, book))
 
 
@@ -36,7 +38,7 @@ def predict_stranger(model: Model, reader: Readers, path: Path) -> pl.DataFrame:
     """book_id, stars (clipped) and deviation of each row of a file, for one reader."""
     rows = open_sheet(path, WANTED).rows
     model = of_stars(model)
-    book = _indices(rows, "book_id", model.catalogue.ids)
+    book = _books(rows, model.catalogue)
     return _predictions(rows, ["book_id"], model, model.forecast(reader, np.zeros(len(book), np.int64), book))
 
 
@@ -45,10 +47,15 @@ def write_predictions(predictions: pl.DataFrame, path: Path) -> None:
     write_file(path, guarded_frame(predictions).write_csv)
 
 
-def _indices(rows: pl.DataFrame, column: str, ids: IdMap) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+def _books(rows: pl.DataFrame, books: Books) -> Indices:
+    return _indices(rows, "book_id", books.ids, books.suggestion)
+
+
+def _indices(rows: pl.DataFrame, column: str, ids: IdMap, suggestion: Callable[[str], str] = lambda _: "") -> Indices:
     index = ids.find(rows[column].str.strip_chars())
     for row in rows.filter(pl.Series(index < 0)).head(1).iter_rows(named=True):
-        raise UnknownIdError(f"{place_of(row)}: {ids.kind} {row[column]!r} is not among the {len(ids):,} known {ids.kind}s")
+        unknown = f"{ids.kind} {row[column]!r} is not among the {len(ids):,} known {ids.kind}s"
+        raise UnknownIdError(f"{place_of(row)}: {unknown}{suggestion(row[column] or '')}")
     return index
 
 

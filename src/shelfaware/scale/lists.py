@@ -6,15 +6,18 @@ always gives the same rows.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from shelfaware import __version__
 from shelfaware.arrays import AnyArray, Floats, Mask, Positions
 from shelfaware.data.folder import write_file
 from shelfaware.data.interactions import Interactions
@@ -31,12 +34,16 @@ LEFTOVERS = ".part-*"
 
 @dataclass(frozen=True)
 class Job:
-    """The n best books for every user with a row in `dataset`, by the model in the folder `model`, into the folder `out`."""
+    """The n best books for every user with a row in `dataset`, by the model in the folder `model`, into the folder `out`.
+
+    version  of shelfaware; another one's lists could differ, so that it writes none of them
+    """
 
     model: Path
     dataset: Path
     out: Path
     n: int = 10
+    version: str = __version__
 
     def path(self, part: int) -> Path:
         return self.out / f"part-{part:05d}.parquet"
@@ -52,15 +59,39 @@ def prepare(job: Job) -> list[int]:
     if job.n < 1:
         raise DataError(f"{job.n} books cannot be recommended; ask for 1 or more")
     about = {"model": model.version, "dataset": dataset.fingerprint, "n": job.n, "simulated": model.simulated}
-    written = json.dumps(about, indent=2) + "\n"
+    written = json.dumps({**about, "shelfaware": job.version}, indent=2) + "\n"
     found = {path.name for path in job.out.iterdir()} if job.out.is_dir() else set()
     if job.out.exists() and not job.out.is_dir():
         raise DataError(f"{job.out} is in the way: it is not a folder")
-    if found and (ABOUT not in found or (job.out / ABOUT).read_text(encoding="utf-8") != written):
-        raise DataError(f"{job.out} holds something else than these lists; choose a new folder")
+    if found:
+        _refuse_others(job, about)
     job.out.mkdir(parents=True, exist_ok=True)
     write_file(job.out / ABOUT, lambda path: path.write_text(written, encoding="utf-8"))
     return [part for part in range(len(dataset)) if not job.path(part).exists()]
+
+
+def _refuse_others(job: Job, about: dict[str, Any]) -> None:
+    """Raises DataError unless the folder's lists are those that `about` says, of the same version."""
+    found = _read_about(job)
+    version = found.pop("shelfaware", None)
+    if found != about:
+        raise DataError(f"{job.out} holds something else than these lists; choose a new folder")
+    if version != job.version:
+        raise DataError(
+            f"{job.out} was begun by shelfaware {version}, this is {job.version}; go on with that, or choose a new folder"
+        )
+
+
+def _read_about(job: Job) -> dict[str, Any]:
+    """What the folder says of its lists; nothing where it says nothing that can be read."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return dict(json.loads((job.out / ABOUT).read_bytes()))
+    return {}
+
+
+def are_simulated(job: Job) -> bool:
+    """Whether the lists of a job that was prepared are by a model of simulated ratings."""
+    return bool(_read_about(job)["simulated"])
 
 
 def finish(job: Job) -> None:
@@ -78,7 +109,14 @@ def recommend_all(job: Job, on_part: Callable[[int], object] = lambda _: None) -
 
 
 def write_part(job: Job, part: int) -> None:
-    """user_id, place (from 1), book_id, score: the users of one part in their order."""
+    """user_id, place (from 1), book_id, score: the users of one part in their order.
+
+    Raises DataError in a process of another version than the job's.
+    """
+    if job.version != __version__:
+        raise DataError(
+            f"a worker has shelfaware {__version__} and the job is of {job.version}; install {job.version} on every machine"
+        )
     model, dataset = _opened(job.model, job.dataset)
     table = lists_for(model, dataset.part(part), job.n)
     write_file(job.path(part), table.write_parquet)

@@ -134,8 +134,8 @@ def undo(desk: At, profile: str, once: Once) -> s.VersionOut:
     response_model=s.RecommendationsOut,
     summary="Books to read next, a to-read shelf in order, or what to avoid",
 )
-def recommendations(desk: At, profile: str, asking: Annotated[s.Asking, Query()]) -> Response:
-    return _answer(desk.recommendations(profile, Asked(asking.question, asking.n, asking.wishes())))
+async def recommendations(desk: At, profile: str, asking: Annotated[s.Asking, Query()]) -> Response:
+    return _answer(await desk.recommendations(profile, Asked(asking.question, asking.n, asking.wishes())))
 
 
 @router.get("/profiles/{profile}/books/{book_id}", summary="What this person would give a book, and why")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ from shelfaware.serve.accounts import Account, Accountant
 from shelfaware.serve.engine import Engine, Loaded
 from shelfaware.serve.storage.records import Entry, FileRow, Shelf
 from shelfaware.serve.storage.store import Store
+from shelfaware.serve.versions import Versions
 
 Question = Literal["next", "to-read", "dislike"]
 
@@ -77,7 +79,8 @@ class Desk:
 
     def __init__(self, engine: Engine, store: Store, accountant: Accountant) -> None:
         self.engine, self.store, self.accountant = engine, store, accountant
-        self._answer = lru_cache(CACHED)(self._answer_anew)
+        self._versions = Versions(store)
+        self._answer = lru_cache(CACHED)(self._begun)
 
     def refresh(self) -> bool:
         """Takes up a new model, if there is one; the answers of the former, and so that itself, are let go."""
@@ -90,11 +93,19 @@ class Desk:
         """A person's shelf beside the present model."""
         return Theirs.of(self.engine.current, self.store.shelf(profile))
 
-    def recommendations(self, profile: str, asked: Asked) -> bytes:
-        """The answer as JSON, from memory where the same was asked of the same shelf and model."""
-        return self._answer(profile, self.store.version(profile), self.engine.current, asked)
+    async def recommendations(self, profile: str, asked: Asked) -> bytes:
+        """The answer as JSON, from memory where the same was asked of the same shelf and model; worked out once for many."""
+        answer = self._answer(profile, await self._versions.of(profile), self.engine.current, asked)
+        try:
+            return await asyncio.shield(answer)
+        except Exception:
+            self._answer.cache_clear()  # no failure is kept
+            raise
 
-    def _answer_anew(self, profile: str, version: int, loaded: Loaded, asked: Asked) -> bytes:
+    def _begun(self, profile: str, version: int, loaded: Loaded, asked: Asked) -> asyncio.Task[bytes]:
+        return asyncio.create_task(run_in_threadpool(self._answer_anew, profile, loaded, asked))
+
+    def _answer_anew(self, profile: str, loaded: Loaded, asked: Asked) -> bytes:
         shelf = self.store.shelf(profile)
         return as_json(loaded, self.answer(Theirs.of(loaded, shelf), asked), shelf_version=shelf.version)
 

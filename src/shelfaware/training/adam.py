@@ -27,6 +27,7 @@ import numpy as np
 from jax import Array
 
 from shelfaware.arrays import Floats
+from shelfaware.training.fusion import made_once
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
@@ -77,11 +78,13 @@ def catch_up(rows: Rows, step: Array, rates: Rates) -> Rows:
     sum_s = rates.moment_sum[rows.last] - decay_1 * rates.moment_sum[step]  # dS [n]
     sum_r = rates.ratio_sum[rows.last] - decay_g * rates.ratio_sum[step]  # dR [n]
     ratio = jnp.where(moved, sum_s / jnp.where(moved, sum_r, 1.0), 1.0)  # dS / dR [n]
-    move = jnp.where(moved, sum_s, 0.0)[:, None] * rows.moment / (ratio[:, None] * jnp.sqrt(rows.square) + EPSILON)
+    decay_2 = jnp.exp(waited * np.log(BETA_2))  # b2^D [n]
+    sum_s, ratio, decay_1, decay_2 = made_once(jnp.where(moved, sum_s, 0.0), ratio, decay_1, decay_2)[..., None]  # [n, 1]
+    move = sum_s * rows.moment / (ratio * jnp.sqrt(rows.square) + EPSILON)  # [n, width]
     return Rows(
         value=rows.value - move,  # [n, width]
-        moment=rows.moment * decay_1[:, None],  # [n, width]
-        square=rows.square * jnp.exp(waited * np.log(BETA_2))[:, None],  # [n, width]
+        moment=rows.moment * decay_1,  # [n, width]
+        square=rows.square * decay_2,  # [n, width]
         last=jnp.broadcast_to(step, rows.last.shape).astype(jnp.int32),  # [n]
     )
 

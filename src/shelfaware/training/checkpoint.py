@@ -14,17 +14,22 @@ from shelfaware.arrays import AnyArray
 from shelfaware.data.folder import write_file
 from shelfaware.errors import TrainingError
 from shelfaware.training.history import History
+from shelfaware.training.processes import shared
 
 if TYPE_CHECKING:
     from shelfaware.training.loop import Learner, Progress
 
 
-def save(path: Path, progress: Progress, identity: str) -> None:
-    """Writes a checkpoint; a kill while it is written leaves the one before."""
+def save(path: Path | None, progress: Progress, identity: str) -> None:
+    """Writes a checkpoint; a kill while it is written leaves the one before. Of several processes the first one writes."""
     import jax
     from safetensors.numpy import save_file
 
-    leaves = [np.asarray(leaf, order="C") for leaf in jax.tree.leaves((progress.state, progress.best))]
+    from shelfaware.training.devices import whole
+
+    leaves = [np.asarray(whole(leaf), order="C") for leaf in jax.tree.leaves((progress.state, progress.best))]
+    if path is None:
+        return
     history, rates = json.dumps(progress.history.to_json()), json.dumps([*progress.rates, progress.rate])
     about = {"identity": identity, "history": history, "rates": rates}
     arrays = {str(i): leaf for i, leaf in enumerate(leaves)}
@@ -32,14 +37,38 @@ def save(path: Path, progress: Progress, identity: str) -> None:
     write_file(path, lambda temporary: save_file(arrays, temporary, {**about, "digest": _digest(about, leaves)}))
 
 
-def load(path: Path, learner: Learner, identity: str) -> Progress:
-    """Reads a checkpoint of `learner`. Raises TrainingError if it is damaged or of another run."""
-    import jax
-    from safetensors import SafetensorError, safe_open
+def load(path: Path | None, learner: Learner, identity: str) -> Progress | None:
+    """Reads a checkpoint of `learner`, if there is one; of several processes the first one reads it for all.
 
+    Raises TrainingError if it is damaged or of another run.
+    """
+    import jax
+
+    from shelfaware.training.devices import like
     from shelfaware.training.loop import Progress
 
+    kept = shared(lambda: _read(path, identity) if path and path.exists() else None)
+    if kept is None:
+        return None
+    (history, (*rates, rate)), leaves = kept[0], list[Any](kept[1])
     state, best, of_jax = _structures(learner)
+    for i, shape in of_jax.items():
+        leaves[i] = like(shape, leaves[i])  # one after another: both of all would not fit
+    n = state.num_leaves
+    return Progress(
+        jax.tree.unflatten(state, leaves[:n]),
+        jax.tree.unflatten(best, leaves[n:]) if len(leaves) > n else None,
+        History.from_json(history),
+        rate,
+        rates,
+        saved=True,
+    )
+
+
+def _read(path: Path, identity: str) -> tuple[Any, Sequence[AnyArray]]:
+    """The history and the rates of a checkpoint, and its arrays."""
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, "numpy") as file:
             about = file.metadata() or {}
@@ -50,29 +79,22 @@ def load(path: Path, learner: Learner, identity: str) -> Progress:
         raise TrainingError(f"the checkpoint {path} is damaged (its hash differs); delete it or train without --resume")
     if about.get("identity") != identity or "rates" not in about:
         raise TrainingError(f"the checkpoint {path} is of other data or settings; delete it or train without --resume")
-    for i in of_jax:
-        leaves[i] = jax.numpy.array(leaves[i])  # one after another: both of all would not fit
-    n = state.num_leaves
-    *rates, rate = json.loads(about["rates"])
-    return Progress(
-        jax.tree.unflatten(state, leaves[:n]),
-        jax.tree.unflatten(best, leaves[n:]) if len(leaves) > n else None,
-        History.from_json(json.loads(about["history"])),
-        rate,
-        rates,
-        saved=True,
-    )
+    return (json.loads(about["history"]), json.loads(about["rates"])), leaves
 
 
-def _structures(learner: Learner) -> tuple[Any, Any, list[int]]:
-    """Those of a state and of what is learned, and which arrays of a state are JAX's.
+def _structures(learner: Learner) -> tuple[Any, Any, dict[int, Any]]:
+    """Those of a state and of what is learned, and the shape and layout of those arrays of a state that are JAX's.
 
     The state itself is gone before another is read.
     """
     import jax
 
     state = learner.start(0)
-    of_jax = [i for i, leaf in enumerate(jax.tree.leaves(state)) if isinstance(leaf, jax.Array)]
+    of_jax = {
+        i: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)  # type: ignore[no-untyped-call]
+        for i, leaf in enumerate(jax.tree.leaves(state))
+        if isinstance(leaf, jax.Array)
+    }
     return jax.tree.structure(state), jax.tree.structure(learner.learned(state)), of_jax
 
 

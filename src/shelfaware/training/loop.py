@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from shelfaware.errors import TrainingError
 from shelfaware.training import checkpoint
 from shelfaware.training.history import EpochRecord, History, Scores
 from shelfaware.training.interrupts import TrainingInterruptedError, watching
+from shelfaware.training.processes import agree, exchanged
 
 State = Any
 """A pytree of arrays: parameters and optimiser state, current as of the end of an epoch."""
@@ -91,10 +93,12 @@ def train(learner: Learner, run: Run, *, identity: str, patience: int | None, ma
     """Trains to the last epoch, or until `patience` epochs bring no better validation; returns what was learned at the best.
 
     `identity` names settings and data, so that a checkpoint of another run is refused. A dead state is drawn again, at
-    most `max_redraws` times; the last one is returned dead, for the caller to refuse.
+    most `max_redraws` times; the last one is returned dead, for the caller to refuse. Of several processes (`processes`)
+    each calls it alike; the first one alone needs a checkpoint.
     """
     # One thread: XLA's own gain nothing on steps this small, and on shared cores they wait for each other.
     os.environ.setdefault("PJRT_NPROC", "1")
+    agree("dataset or other settings", {"both": hashlib.sha256(identity.encode()).hexdigest()[:12]})
     progress = _begin(learner, run, identity)
     saved = time.monotonic()
     with watching() as interrupted:
@@ -103,20 +107,27 @@ def train(learner: Learner, run: Run, *, identity: str, patience: int | None, ma
             if learner.is_dead(progress.state) and progress.history.redraws < max_redraws:
                 redraws = progress.history.redraws + 1
                 progress = Progress(learner.start(redraws), history=History(redraws=redraws))
-            if run.checkpoint and (interrupted() or time.monotonic() - saved > CHECKPOINT_SECONDS):
+            signal_number, path, due = _told(interrupted(), run.checkpoint, time.monotonic() - saved)
+            if path and (signal_number or due):
                 checkpoint.save(run.checkpoint, progress, identity)
                 progress.saved, saved = True, time.monotonic()
-            if signal_number := interrupted():
-                raise TrainingInterruptedError(signal_number, progress.epoch, run.checkpoint)
+            if signal_number:
+                raise TrainingInterruptedError(signal_number, progress.epoch, path)
     if run.checkpoint:
         run.checkpoint.unlink(missing_ok=True)
     return learner.learned(progress.state) if progress.best is None else progress.best, progress.history
 
 
+def _told(signal_number: int | None, path: Path | None, seconds: float) -> tuple[int | None, Path | None, bool]:
+    """The signal that any process received; the first one's checkpoint, and whether it is due."""
+    told = exchanged([signal_number, path and str(path), seconds > CHECKPOINT_SECONDS])
+    _, path_of_first, due = told[0]
+    return max((one[0] for one in told if one[0]), default=None), path_of_first and Path(path_of_first), due
+
+
 def _begin(learner: Learner, run: Run, identity: str) -> Progress:
-    if run.resume and run.checkpoint and run.checkpoint.exists():
-        return checkpoint.load(run.checkpoint, learner, identity)
-    return Progress(learner.start(0))
+    kept = checkpoint.load(run.checkpoint if run.resume else None, learner, identity)
+    return kept or Progress(learner.start(0))
 
 
 def _one_epoch(learner: Learner, progress: Progress, run: Run, identity: str) -> None:
@@ -134,7 +145,7 @@ def _one_epoch(learner: Learner, progress: Progress, run: Run, identity: str) ->
         progress.state = None  # room for another
         progress.state = _again(learner, progress, run, identity)
         progress.state, scores = learner.train_epoch(progress.state, progress.epoch, progress.rate)
-    validation = learner.validate(progress.state)
+    validation = _of_first(learner.validate(progress.state))
     seconds = time.perf_counter() - started
     record = EpochRecord(progress.epoch + 1, learner.epochs, scores, validation, seconds)
     if validation is None or not progress.history.validation_mse or validation.mse < min(progress.history.validation_mse):
@@ -150,7 +161,7 @@ def _again(learner: Learner, progress: Progress, run: Run, identity: str) -> Sta
     """The state after the last epoch that counts. No run holds a second table for it: the epochs are gone through once more,
     from the checkpoint on if there is one.
     """
-    kept = checkpoint.load(run.checkpoint, learner, identity) if run.checkpoint and progress.saved else None
+    kept = checkpoint.load(run.checkpoint if progress.saved else None, learner, identity)
     state = kept.state if kept else learner.start(progress.history.redraws)
     for epoch in range(kept.epoch if kept else 0, progress.epoch):
         state = learner.train_epoch(state, epoch, progress.rates[epoch])[0]
@@ -161,7 +172,16 @@ def _finite(state: State) -> bool:
     """Whether every number of a state is finite: a last step can spoil parameters after the loss was taken."""
     import jax
 
-    return all(bool(np.isfinite(leaf).all()) for leaf in jax.tree.leaves(state))
+    from shelfaware.training.devices import here
+
+    finite = all(bool(np.isfinite(part).all()) for leaf in jax.tree.leaves(state) for part in here(leaf))
+    return all(exchanged(finite))
+
+
+def _of_first(scores: Scores | None) -> Scores | None:
+    """Those of the first process: machines round differently, and all have to stop alike."""
+    told = exchanged(scores and asdict(scores))[0]
+    return told and Scores(**told)
 
 
 def _out_of_patience(history: History, patience: int | None) -> bool:

@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from shelfaware.arrays import Floats
 from shelfaware.data.books import Books
 from shelfaware.data.ids import Id
+from shelfaware.recommending.map_titles import Box, Room, in_turn, short_title
 from shelfaware.recommending.taste import BookMap
 from shelfaware.serve.pages.visit import Here
 
@@ -25,13 +26,9 @@ NEAREST = 6
 FACTOR = 1.7
 STEP = 0.3
 """Of the frame, that one step to a side moves."""
-LONGEST = 28
-"""Letters of a title on the map."""
 APART = 6
 
-
 Side = Literal["right", "left"]
-Box = tuple[float, float, float, float]
 
 
 class Lettering(NamedTuple):
@@ -61,7 +58,7 @@ class Dot(NamedTuple):
 
     @property
     def short(self) -> str:
-        return _short(self.title)
+        return short_title(self.title)
 
 
 @dataclass(frozen=True)
@@ -115,9 +112,8 @@ def dots(found: BookMap, books: Books, place: Floats, loved: float, star: list[f
     """The books in sight; the person's own come last, so that they lie on top."""
     stars = dict(zip(found.mine.tolist(), found.stars.tolist(), strict=True))
     inside = np.all((place >= 0) & (place <= [WIDTH, HEIGHT]), axis=1).tolist()
-    own = found.mine[np.argsort(-found.stars, kind="stable")].tolist()
-    order = [i for i in dict.fromkeys([*own, *range(len(place))]) if inside[i]]
-    titles = [_short(books.title(int(b))) for b in found.book_index]
+    order = [i for i in in_turn(found) if inside[i]]
+    titles = [short_title(books.title(int(b))) for b in found.book_index]
     free_of = [place[i].tolist() for i in order if i in stars] + ([star] if star else [])
     wide, narrow = (_labels(titles, place, order, free_of, lettering) for lettering in (WIDE, NARROW))
     made = []
@@ -147,15 +143,13 @@ def _labels(
 ) -> dict[int, Side]:
     """Which titles are written and on which side of their dots: each only where it covers no other, nor a marked place."""
     dot = lettering.gap - APART - 1
-    taken = [(x - dot, y - dot, x + dot, y + dot) for x, y in free_of]
+    room = Room((0, 0, WIDTH, HEIGHT), [(x - dot, y - dot, x + dot, y + dot) for x, y in free_of])
     placed: dict[int, Side] = {}
     for i in order:
         if len(placed) == lettering.most:
             break
         for side, box in _sides(place[i].tolist(), titles[i], lettering):
-            inside = box[0] >= 0 and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT
-            if inside and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
+            if room.take(box):
                 placed[i] = side
                 break
     return placed
@@ -167,12 +161,3 @@ def _sides(point: list[float], title: str, lettering: Lettering) -> Iterator[tup
     sides: tuple[tuple[Side, float], ...] = (("right", x + lettering.gap), ("left", x - lettering.gap - length))
     for side, left in sides:
         yield side, (left - APART, y - half, left + length + APART, y + half)
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _short(title: str) -> str:
-    title = title.partition(":")[0] or title
-    return title if len(title) <= LONGEST else title[: LONGEST - 1].rstrip() + "…"

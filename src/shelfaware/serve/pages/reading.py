@@ -43,25 +43,26 @@ def rated(theirs: Theirs) -> list[Entry]:
 
 
 @router.get("/for-you")
-def for_you(here: Here) -> HTMLResponse:
+async def for_you(here: Here) -> HTMLResponse:
     query, books = here.request.query_params, here.theirs.loaded.model.catalogue
     shown: dict[str, Any] = {"known": wishing.known(books), "query": query, "problem": "", "more": None}
     shown |= {"usual": Asking(), "by_one_author": wishing.BY_ONE_AUTHOR}
     try:
         asking = wishing.asked(query, books)
-        found = _answer(here, asking)
+        found = await _answer(here, asking)
     except DataError as error:
         content = {**shown, "asking": Asking(), "books": [], "problem": str(error), "empty": not here.knows_them}
-        return here.page("for_you.html", 422, **content)
+        return await run_in_threadpool(here.page, "for_you.html", 422, **content)
     if len(found) == asking.n and (n := wishing.more(asking)):
         shown["more"] = urlencode([(name, value) for name, value in query.multi_items() if name != "n"] + [("n", n)])
-    return here.page("for_you.html", asking=asking, books=found, empty=not here.knows_them, **shown)
+    shown |= {"asking": asking, "books": found, "empty": not here.knows_them}
+    return await run_in_threadpool(here.page, "for_you.html", **shown)
 
 
-def _answer(here: Visit, asking: Asking) -> list[dict[str, Any]]:
+async def _answer(here: Visit, asking: Asking) -> list[dict[str, Any]]:
     if here.profile is None or not here.knows_them:
         return []
-    answer = json.loads(here.desk.recommendations(here.profile, Asked(asking.question, asking.n, asking.wishes())))
+    answer = json.loads(await here.desk.recommendations(here.profile, Asked(asking.question, asking.n, asking.wishes())))
     books: list[dict[str, Any]] = answer["recommendations"]
     return books
 

@@ -35,7 +35,7 @@ from shelfaware.serve.storage.tables import OPEN, Changes, Entries, FileRows, Pr
 SWEEP_SECONDS = 60.0
 """How often a worker clears old rate limits away."""
 
-VERSION = select(Profiles.version, Profiles.seen).where(Profiles.id == bindparam("profile"))
+VERSIONS = select(Profiles.id, Profiles.version, Profiles.seen).where(Profiles.id.in_(bindparam("profiles", expanding=True)))
 """Asked by every answer; built once, it takes half the time."""
 
 
@@ -77,14 +77,18 @@ class Store:
 
     def version(self, profile: str) -> int:
         """The version of a shelf, without reading it; it counts as use on this day."""
-        _check_profile(profile)
+        found = self.versions([profile])
+        if not found:
+            raise unknown_profile()
+        return found[profile]
+
+    def versions(self, profiles: Collection[str]) -> dict[str, int]:
+        """As `version`, of those profiles that there are."""
         with self.database.reading() as connection:
-            found = connection.execute(VERSION, {"profile": profile}).first()
-        if found is None:
-            raise _unknown()
-        version, seen = found
-        self._touch(profile, seen)
-        return version
+            found = connection.execute(VERSIONS, {"profiles": [one for one in profiles if _is_id(one)]}).all()
+        for profile, _, seen in found:
+            self._touch(profile, seen)
+        return {profile: version for profile, version, _ in found}
 
     def shelf(self, profile: str) -> Shelf:
         """What a person has, at one version; it counts as use on this day."""
@@ -95,7 +99,7 @@ class Store:
         with self.database.reading() as connection:
             found = connection.execute(query).all()
         if not found:
-            raise _unknown()
+            raise unknown_profile()
         self._touch(profile, found[0].seen)
         entries = [Entry(*row[2:]) for row in found if row.book_id is not None]
         return Shelf(found[0].version, tuple(sorted(entries, key=lambda entry: entry.book_id)))
@@ -197,7 +201,7 @@ class Store:
         with self.database.writing() as connection:
             version = connection.scalar(select(Profiles.version).where(Profiles.id == profile).with_for_update())
             if version is None:
-                raise _unknown()
+                raise unknown_profile()
             repeated = connection.scalar(made)
             if repeated is not None:
                 return repeated
@@ -244,12 +248,12 @@ def _is_id(profile: str) -> bool:
 
 def _check_profile(profile: str) -> None:
     if not _is_id(profile):
-        raise _unknown()
+        raise unknown_profile()
 
 
 def _require(connection: Connection, profile: str) -> None:
     if not _is_id(profile) or connection.scalar(select(Profiles.version).where(Profiles.id == profile)) is None:
-        raise _unknown()
+        raise unknown_profile()
 
 
 def _bounded(number: int) -> int:
@@ -257,5 +261,5 @@ def _bounded(number: int) -> int:
     return max(0, min(number, LAST_LINE))
 
 
-def _unknown() -> UnknownProfileError:
+def unknown_profile() -> UnknownProfileError:
     return UnknownProfileError("nothing is kept under this address: it was deleted, has expired or never was; start anew")
