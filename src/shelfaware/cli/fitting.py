@@ -47,6 +47,15 @@ class Place(NamedTuple):
         if self.processes > 1 and not isinstance(model, GP):
             raise ModelError(f"--processes is of gp; {model.name} is trained in one process")
 
+    def on_ray(self) -> str:
+        """The whole command in processes on a Ray cluster, and what the first one says at the end."""
+        from shelfaware.errors import TrainingError
+        from shelfaware.scale import ray_training
+
+        if self.coordinator or self.process_id is not None:
+            raise TrainingError("--ray starts the processes itself; leave out --coordinator and --process-id")
+        return ray_training.train([word for word in sys.argv[1:] if word != "--ray"], self.processes)
+
     @contextlib.contextmanager
     def group(self) -> Iterator[Group | None]:
         """This process among the others, which are started where nothing says that they run elsewhere."""

@@ -54,6 +54,7 @@ def train(
         typer.Option(metavar="HOST:PORT", help="Where process 0 is reached, when each process is started by itself."),
     ] = None,
     process_id: Annotated[int | None, typer.Option(min=0, help="Which of those processes this is, from 0.")] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Start the processes on the cluster of RAY_ADDRESS.")] = False,
 ) -> None:
     """Train a model and its ranker into one folder; print its figures on what was held out."""
     from shelfaware.cli.fitting import Order, Place, fitted
@@ -66,6 +67,8 @@ def train(
     from shelfaware.training.loop import Run
 
     place = Place(processes, coordinator, process_id)
+    if ray:
+        return note(place.on_ray())
     if place.first:
         refuse_foreign(out, owns=ARRAYS)
     given: dict[str, Any] = {
@@ -92,8 +95,7 @@ def train(
         done = fitted(Order(made, dataset, origin, run if place.first else Run(), plan, group))
         if done:
             done[0].save(out, done[1])
-    if done:
-        _report(*done, out, dataset)
+    return _report(*done, out, dataset) if done else None
 
 
 def notebook(

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shelfaware.errors import ShelfawareError, need
+from shelfaware.errors import ShelfawareError
 from shelfaware.scale.lists import Job, Work, finish, prepare, write_part
+from shelfaware.scale.ray_cluster import connected
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -25,14 +26,10 @@ def recommend_all(job: Job, on_part: Callable[[int], object] = lambda _: None, w
 
     Raises MissingExtraError without Ray, and whatever a part raised.
     """
-    need("scale", "ray")
-    missing = prepare(job)
-    import ray
+    with connected():
+        import ray
 
-    own = not ray.is_initialized()
-    if own:
-        ray.init(include_dashboard=False, log_to_driver=False)
-    try:
+        missing = prepare(job)
         task = ray.remote(max_retries=RETRIES, num_cpus=1)(work)
         running = {task.remote(job, part): part for part in missing}
         while running:
@@ -40,9 +37,6 @@ def recommend_all(job: Job, on_part: Callable[[int], object] = lambda _: None, w
             _result(done[0])
             on_part(running.pop(done[0]))
         finish(job)
-    finally:
-        if own:
-            ray.shutdown()
 
 
 def _result(done: ObjectRef[None]) -> None:
