@@ -106,6 +106,12 @@ def test_every_count_counts(counted: str) -> None:
     assert (said.memory_bytes, said.seconds) != (other.memory_bytes, other.seconds)
 
 
+def test_processes_have_their_rows_for_themselves_and_the_tables_together() -> None:
+    one, two, three = (estimate(GP(), replace(ALL, processes=n), in_parts=True).memory_bytes for n in (1, 2, 3))
+    assert two - one == three - two
+    assert 400_000_000 < two - one < one / 2
+
+
 REFUSED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "2.0 GB of memory, and 1.5 GB is free; buy some": lambda patch: patch.setattr(
         estimates, "available_memory", lambda: 1_500_000_000

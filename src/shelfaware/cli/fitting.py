@@ -33,6 +33,11 @@ class Place(NamedTuple):
     def first(self) -> bool:
         return not self.process_id
 
+    @property
+    def here(self) -> int:
+        """Processes of this machine."""
+        return 1 if self.coordinator else self.processes
+
     def check(self, model: Model) -> None:
         """Raises TrainingError or ModelError where the options do not go together."""
         from shelfaware.errors import ModelError, TrainingError

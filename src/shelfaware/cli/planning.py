@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from shelfaware.data.parts import Parts
     from shelfaware.models.base import Model
+    from shelfaware.models.estimates import Size
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Plan:
     by_popularity: bool = False
 
 
-def planned(model: Model, parts: Parts, out: Path, *, from_parts: bool, watched: str | None) -> Plan:
+def planned(model: Model, counts: Size, out: Path, *, from_parts: bool, watched: str | None) -> Plan:
     """Only `gp` can be estimated and trained from parts, and from parts only without the option `watched`.
 
     Raises ModelError or DataError where that is asked for, TrainingError where memory or disk will not do.
     """
     from shelfaware.errors import DataError, ModelError
-    from shelfaware.models.estimates import Size, estimate, size
+    from shelfaware.models.estimates import estimate, size
     from shelfaware.models.gp import GP
 
     if not isinstance(model, GP):
@@ -35,11 +35,10 @@ def planned(model: Model, parts: Parts, out: Path, *, from_parts: bool, watched:
         return Plan(False)
     if from_parts and watched:
         raise DataError(f"--from-parts holds no rating out; leave out {watched}, or train in memory on fewer users")
-    counts = Size.of(parts)
     in_memory = estimate(model, counts, in_parts=False)
     fits = in_memory.fits_memory
-    if not from_parts and (fits or watched or len(parts) == 1):
-        in_memory.refuse(out, f"leave out {watched} to train a part at a time" if watched and len(parts) > 1 else ADVICE)
+    if not from_parts and (fits or watched or not counts.divided):
+        in_memory.refuse(out, f"leave out {watched} to train a part at a time" if watched and counts.divided else ADVICE)
         return Plan(False, (f"Training takes {in_memory}.",))
     needed = estimate(model, counts, in_parts=True)
     lack, ranker = needed.lacks(out), tuple[str, ...]()
@@ -50,5 +49,5 @@ def planned(model: Model, parts: Parts, out: Path, *, from_parts: bool, watched:
     return Plan(True, (f"Training a part at a time takes {needed}{why}.", *ranker), by_popularity=bool(lack))
 
 
-ADVICE = "free some, or take fewer --factors"
+ADVICE = "free some, or take fewer --factors or --processes"
 RANKER = "It will rank by popularity: with ease the training {}."

@@ -62,6 +62,7 @@ def train(
     from shelfaware.data.folder import refuse_foreign
     from shelfaware.data.parts import Parts
     from shelfaware.models.base import Model
+    from shelfaware.models.estimates import Size
     from shelfaware.models.folder import ARRAYS
     from shelfaware.training.alone import alone
     from shelfaware.training.loop import Run
@@ -89,7 +90,7 @@ def train(
     origin = _origin(parts, dataset, out, (holdout, seed))
     origin = dataclasses.replace(origin, validation=_validation(made, validation))
     place.check(made)
-    plan = planned(made, parts, out, from_parts=from_parts, watched=_watched(made, origin))
+    plan = planned(made, Size.of(parts, place.here), out, from_parts=from_parts, watched=_watched(made, origin))
     run = Run(checkpoint=out.with_name(out.name + ".checkpoint"), resume=resume)
     with alone(out) if place.first else contextlib.nullcontext(), place.group() as group:
         done = fitted(Order(made, dataset, origin, run if place.first else Run(), plan, group))

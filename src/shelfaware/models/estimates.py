@@ -30,21 +30,27 @@ STARTING, BOOK_SECONDS, EASE_SECONDS, EASE_ROW_SECONDS = 6.0, 1.2e-5, 9e-4, 2e-6
 
 @dataclass(frozen=True)
 class Size:
-    """Counts of a dataset; `part_rows` are those of its largest part."""
+    """Counts of a dataset; `part_rows` are those of its largest part. `processes` of this machine train on it together."""
 
     users: int
     books: int
     rows: int
     ratings: int
     part_rows: int
+    processes: int = 1
+
+    @property
+    def divided(self) -> bool:
+        """Whether it stands in more than one part."""
+        return self.part_rows < self.rows
 
     @classmethod
-    def of(cls, parts: Parts) -> Size:
+    def of(cls, parts: Parts, processes: int = 1) -> Size:
         try:
             largest = max((int(one["rows"]) for one in parts.about.get("parts", [])), default=parts.rows)
         except (LookupError, TypeError, ValueError):
             raise DataError(f"{parts.folder / ABOUT} is damaged: it has no rows of a part; import the dataset again") from None
-        return cls(parts.n_users, parts.n_books, parts.rows, parts.ratings, largest)
+        return cls(parts.n_users, parts.n_books, parts.rows, parts.ratings, largest, processes)
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,9 @@ def estimate(model: GP, of: Size, *, in_parts: bool, by_popularity: bool = False
     epochs = model.epochs * (2 if sparse else 1) * of.ratings * (1 + model.factors / 25) / 1e6
     # A checkpoint is written beside the one before; both are gone when the model is written.
     checkpoints = (6 if in_parts else 8) * value
+    alone = PROGRAM + USER * of.users + rows  # what each process has for itself; the table is divided among them
     return Estimate(
-        memory_bytes=PROGRAM + USER * of.users + rows + max(training, value + ease.memory_bytes, 3 * value + weights),
+        memory_bytes=of.processes * alone + max(training, value + ease.memory_bytes, 3 * value + weights),
         disk_bytes=max(checkpoints, value + 200 * of.books + weights + ease.disk_bytes),
         seconds=STARTING + BOOK_SECONDS * of.books + epochs + ease.seconds + 3e-6 * of.rows,
     )
