@@ -218,7 +218,8 @@ def test_float32_gradients_of_the_loss_are_those_of_float64() -> None:
 @pytest.fixture
 def learner(planted: Interactions) -> GPLearner:
     model = GP(factors=K, epochs=3, block_size=16, batch_size=64, shelves=True)
-    return GPLearner(model, Batches.of(model, 40, Readers.of(planted)), np.full(40, 3.5), 3.5)
+    readers = Readers.of(planted)
+    return GPLearner(model, Batches(model, 40, lambda _: readers), np.full(40, 3.5), 3.5)
 
 
 def test_batches_hold_the_data(learner: GPLearner, planted: Interactions) -> None:

@@ -72,8 +72,8 @@ class ALS(RatingModel):
             users = self._solve(of_users, books, stars - self._bias(books, book))
             dot = np.einsum("nf,nf->n", users[user, : self.factors], books[book, : self.factors])
             error = stars - self._bias(users, user) - self._bias(books, book) - dot
-            mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
-            history.records.append(EpochRecord(epoch, self.epochs, Scores(mse, mse, mae), None, time.perf_counter() - started))
+            scores, seconds = Scores.of_errors(error), time.perf_counter() - started
+            history.records.append(EpochRecord(epoch, self.epochs, scores, None, seconds))
             if run.on_epoch:
                 run.on_epoch(history.records[-1])
         return books, history

@@ -67,9 +67,8 @@ class Autoencoder(RatingModel):
             if watched is None:
                 return None
             pairs = watched.user_index.astype(np.int64), watched.book_index.astype(np.int64)
-            error = _pairs(_tables(self._named(network, center), self.scale), readers, *pairs)[0] - watched.stars
-            mse = float(np.mean(error**2))
-            return Scores(mse, mse, float(np.mean(np.abs(error))))
+            stars, _ = _pairs(_tables(self._named(network, center), self.scale), readers, *pairs)
+            return Scores.of_errors(stars - watched.stars)
 
         learner = Learner(self, readers, train_data.n_books, self.scale, score)
         identity = f"{self.name} {self.config} {train_data.fingerprint} {watched.fingerprint if watched else None}"

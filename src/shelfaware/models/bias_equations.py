@@ -93,7 +93,7 @@ def _read(
         )
         total += stars.sum(axis=0)
         told += rated.T @ (shrunken * stars.sum(axis=1))
-        n_ratings += np.bincount(ratings.book_index, minlength=n_books)
+        n_ratings += ratings.book_ratings()
         books.add(ratings.book_index)
         users.append((indptr, shrunken))
     cuts = np.cumsum([indptr[-1] for indptr, _ in users[:-1]])

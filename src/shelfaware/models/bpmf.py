@@ -149,6 +149,4 @@ class _Watch:
             one = Posterior([Table(phi, mu, noise, y, self.row)], self.steps)
             self.total += self.steps.moments(*_latent(one, self.readers, pairs))[0]
             self.n += 1
-        error = self.total / self.n - self.pairs.stars
-        mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
-        return Scores(mse, mse, mae)
+        return Scores.of_errors(self.total / self.n - self.pairs.stars)

@@ -127,9 +127,8 @@ class Chain:
         return np.asarray(dot + users[self.owner, -1] + books[self.book, -1])
 
     def _scores(self, mean: Stars, noise: Stars) -> Scores:
-        error = self.steps.moments(mean.astype(np.float64), np.sqrt(noise).astype(np.float64))[0] - self.stars
-        mse, mae = float(np.mean(np.square(error))), float(np.mean(np.abs(error)))
-        return Scores(mse, mse, mae)
+        expected, _ = self.steps.moments(mean.astype(np.float64), np.sqrt(noise).astype(np.float64))
+        return Scores.of_errors(expected - self.stars)
 
     def _kept(self, state: State, epoch: int) -> State:
         """The state with its book side among what is kept, if it is this epoch's turn."""

@@ -67,11 +67,6 @@ class Batches:
         self._beside = ThreadPoolExecutor(1, "packing")
         self._coming: tuple[tuple[int, int], Future[Steps] | None] = (0, 0), None
 
-    @classmethod
-    def of(cls, config: GP, n_books: int, readers: Readers) -> Batches:
-        """From readers in memory."""
-        return cls(config, n_books, lambda _: readers)
-
     @property
     def n_steps(self) -> int:
         """Steps of an epoch."""

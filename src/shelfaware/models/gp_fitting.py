@@ -88,9 +88,8 @@ def learned(
 
     def score(books: Floats, scalars: Floats) -> Scores:
         assert watched is not None
-        error = model.errors(table_of(model.named(books, scalars, means.center)), readers(0), watched)
-        mse, mae = float(np.mean(error**2)), float(np.mean(np.abs(error)))
-        return Scores(mse, mse, mae)
+        table = table_of(model.named(books, scalars, means.center))
+        return Scores.of_errors(model.errors(table, readers(0), watched))
 
     learner = GPLearner(model, batches, means.of_books, means.center, score if watched else None)
     identity = f"{model.name} {model.config} {source.identity} {validation.fingerprint if validation else None}"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +12,7 @@ from typing import Any, NamedTuple
 from shelfaware.errors import TrainingError
 from shelfaware.scale.ray_cluster import connected
 from shelfaware.training.processes import LOST
-from shelfaware.training.workers import PROGRAM
+from shelfaware.training.workers import command, free_port, last_words
 
 DIE_WITH_PARENT = 1
 """prctl's PR_SET_PDEATHSIG."""
@@ -32,17 +30,14 @@ class Process:
         """HOST:PORT at which the others can reach it."""
         import ray
 
-        with socket.socket() as free:
-            free.bind(("", 0))
-            host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-            return f"{host}:{free.getsockname()[1]}"
+        host: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        return f"{host}:{free_port('')}"
 
     def run(self, arguments: Sequence[str], folder: Path) -> Ended:
         """The command line `arguments`, in `folder`; it does not outlive this worker."""
-        command = [sys.executable, "-c", PROGRAM, *arguments]
         libc = ctypes.CDLL(None)
         done = subprocess.run(
-            command,
+            command(arguments),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -50,8 +45,7 @@ class Process:
             check=False,
             preexec_fn=lambda: libc.prctl(DIE_WITH_PARENT, signal.SIGKILL),
         )
-        lines = done.stderr.decode(errors="replace").splitlines()
-        return Ended(done.returncode, lines[-1].removeprefix("shelfaware: ") if lines else LOST)
+        return Ended(done.returncode, last_words(done.stderr))
 
 
 def train(arguments: Sequence[str], processes: int) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
+
+import numpy as np
+
+from shelfaware.arrays import AnyArray
 
 
 @dataclass(frozen=True)
@@ -13,6 +17,12 @@ class Scores:
     loss: float
     mse: float
     mae: float
+
+    @classmethod
+    def of_errors(cls, errors: AnyArray) -> Self:
+        """Of stars minus those that were given [n]; what was minimised counts as the mean of their squares."""
+        mse = float(np.mean(errors**2))
+        return cls(mse, mse, float(np.mean(np.abs(errors))))
 
 
 @dataclass(frozen=True)

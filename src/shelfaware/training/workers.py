@@ -33,7 +33,7 @@ def started(processes: int, arguments: Sequence[str]) -> Iterator[Group]:
 
     Where another one ended by itself, its own sentence is raised. None of them outlives this context.
     """
-    group = Group(f"{HERE}:{_free_port()}", 0, processes)
+    group = Group(f"{HERE}:{free_port(HERE)}", 0, processes)
     place = ["--coordinator", group.coordinator, "--process-id"]
     with contextlib.ExitStack() as stack:
         workers = [_start([*arguments, *place, str(i)], stack) for i in range(1, processes)]
@@ -50,8 +50,7 @@ def started(processes: int, arguments: Sequence[str]) -> Iterator[Group]:
 def _start(arguments: Sequence[str], stack: contextlib.ExitStack) -> Worker:
     said = tempfile.TemporaryFile()  # noqa: SIM115 (the stack closes it)
     stack.callback(said.close)
-    command = [sys.executable, "-c", PROGRAM, *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+    process = subprocess.Popen(command(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
     stack.callback(process.wait)
     stack.callback(process.kill)
     return Worker(process, said)
@@ -72,19 +71,29 @@ def _cause(workers: Sequence[Worker]) -> str | None:
             code = worker.process.poll()
             if code is not None and code < 0:
                 return f"process {i} was ended by {signal.Signals(-code).name}; train again with --resume to go on"
-            if code and (told := _last_words(worker)) != LOST:
+            if code and (told := _said(worker)) != LOST:
                 return told
         time.sleep(0.05)
     return None
 
 
-def _last_words(worker: Worker) -> str:
+def _said(worker: Worker) -> str:
     worker.said.seek(0)
-    lines = worker.said.read().decode(errors="replace").splitlines()
+    return last_words(worker.said.read())
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """The command line `arguments`, for a process of its own."""
+    return [sys.executable, "-c", PROGRAM, *arguments]
+
+
+def last_words(standard_error: bytes) -> str:
+    """The last line that a process said: its sentence, where it failed."""
+    lines = standard_error.decode(errors="replace").splitlines()
     return lines[-1].removeprefix("shelfaware: ") if lines else LOST
 
 
-def _free_port() -> int:
+def free_port(host: str) -> int:
     with socket.socket() as free:
-        free.bind((HERE, 0))
+        free.bind((host, 0))
         return int(free.getsockname()[1])
