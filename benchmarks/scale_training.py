@@ -1,6 +1,6 @@
 """Training at scale on simulated ratings: `gp` from parts at growing size and with millions of books, GMF, and rivals.
 
-SCALE_MILLIONS      sizes in millions of ratings, each twice the one before (default 1.25,2.5,5,10; 35.4 is the study's)
+SCALE_MILLIONS      sizes in millions of ratings, each twice the one before (default 4.425,8.85,17.7,35.4,70.8)
 SCALE_BOOKS         books of the large catalogue (default 2360000), 0 leaves it out
 SCALE_RIVALS_PYTHON an interpreter with any of surprise, implicit, pyspark and keras (default: RIVALS_PYTHON's); what it has
                     not is said and left out
@@ -22,18 +22,18 @@ import numpy as np
 from results import Figure
 from timings import RIVALS, ROOT, SHELFAWARE, in_fresh_process, peak_megabytes, run
 
-SIZES = [float(n) for n in os.environ.get("SCALE_MILLIONS", "1.25,2.5,5,10").split(",")]
+SIZES = [float(n) for n in os.environ.get("SCALE_MILLIONS", "4.425,8.85,17.7,35.4,70.8").split(",")]
 MANY_BOOKS = int(os.environ.get("SCALE_BOOKS", "2360000"))
 PYTHON = os.environ.get("SCALE_RIVALS_PYTHON", RIVALS)
-BOOKS, RATINGS_A_USER = 14_473, 52.1
+STUDY, BOOKS, RATINGS_A_USER = 35.4, 14_473, 52.1
 """As in the fantasy part of the UCSD Book Graph without its rare books: 35.4 M ratings of 679,113 users."""
-FACTORS, BATCH, EPOCHS = 64, 32_768, 3
+FACTORS, BATCH, EPOCHS = 64, 65_536, 3
 MANY_BOOKS_MILLIONS, GMF_MILLIONS, RIVAL_MILLIONS = (min(n, SIZES[-1]) for n in (2.5, 10, 1.25))
 RIVALS_RUN = ("Surprise SVD", "Surprise SVD++", "implicit ALS", "Spark ALS", "Keras GMF")
 
 
 def scale_training() -> list[Figure]:
-    """Needs 3 GB of disk under TMPDIR, 10 GB of memory for the large catalogue, and some ten minutes."""
+    """Needs 4 GB of disk under TMPDIR, 10 GB of memory for the large catalogue, and some 40 minutes."""
     with TemporaryDirectory() as folder:
         place = Path(folder)
         return [*_sizes(place), *_many_books(place), *_gmf(place), *_beside_others(place)]
@@ -41,18 +41,19 @@ def scale_training() -> list[Figure]:
 
 def _sizes(place: Path) -> list[Figure]:
     """Seconds an epoch are the median of those after the first, which compiles."""
-    measured = {}
+    measured, data = {}, {}
     for millions in SIZES:
-        data = in_fresh_process(simulated, place / "ratings", millions, BOOKS)
-        measured[millions] = in_fresh_process(trained, data, FACTORS, EPOCHS)
+        data[millions] = in_fresh_process(simulated, place / "ratings", millions, BOOKS)
+        measured[millions] = in_fresh_process(trained, data[millions], FACTORS, EPOCHS)
         print(f"{millions:g} M ratings: an epoch in {measured[millions].seconds:.1f} s", flush=True)
-    largest, both = SIZES[-1], _by_processes(data, 2)
+    study = STUDY if STUDY in SIZES else SIZES[-1]
+    alone, both = measured[study], _by_processes(data[study], 2)
     doublings = [measured[two].seconds / measured[one].seconds for one, two in pairwise(SIZES)]
-    what = f"gp, {FACTORS} factors, {largest:g} M ratings of {BOOKS:,} books"
+    what = f"gp, {FACTORS} factors, {study:g} M ratings of {BOOKS:,} books"
     return [
-        Figure(f"{what}: entered a block, one core", [measured[largest].rate / 1e6], unit="M ratings/s"),
-        Figure(f"{what}: entered a block, two processes", [entering(data) / both / 1e6], 1, None, "M ratings/s"),
-        Figure(f"{what}: peak memory", [measured[largest].peak / 1073.741824], None, 4, "GiB"),
+        Figure(f"{what}: entered a block, one core", [alone.rate / 1e6], unit="M ratings/s"),
+        Figure(f"{what}: entered a block, two processes", [entering(data[study]) / both / 1e6], 1, None, "M ratings/s"),
+        Figure(f"{what}: peak memory", [alone.peak / 1073.741824], None, 4, "GiB"),
         Figure("gp: an epoch of twice the ratings", doublings, None, 2.1, "x"),
         *(Figure(f"gp, {n:g} M ratings: an epoch", [measured[n].seconds], unit="s") for n in SIZES),
         *(Figure(f"gp, {n:g} M ratings: peak memory", [measured[n].peak], unit="MB") for n in SIZES),

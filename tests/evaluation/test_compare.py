@@ -142,6 +142,6 @@ def test_nothing_held_out(planted: Interactions) -> None:
 
 
 def test_errors_cross_processes_whole() -> None:
-    for error in (TrainingInterruptedError(15, 3, None), DeadNetworkError({"head": np.zeros(3)}, History(redraws=2))):
+    for error in (TrainingInterruptedError(15, "epoch 3", None), DeadNetworkError({"head": np.zeros(3)}, History(redraws=2))):
         again = pickle.loads(pickle.dumps(error))  # noqa: S301 - as a worker process sends it
         assert (type(again), str(again)) == (type(error), str(error))

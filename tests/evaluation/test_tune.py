@@ -109,7 +109,9 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, BaseException], 
 
 
 @pytest.mark.parametrize(
-    ("error", "number"), [(TrainingInterruptedError(15, 3, None), 15), (KeyboardInterrupt(), 2)], ids=["training", "between"]
+    ("error", "number"),
+    [(TrainingInterruptedError(15, "epoch 3", None), 15), (KeyboardInterrupt(), 2)],
+    ids=["training", "between"],
 )
 def test_ctrl_c_keeps_what_was_done_and_changes_nothing(
     planted: Interactions,

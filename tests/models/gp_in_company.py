@@ -58,7 +58,7 @@ def first_gradient(model: GP, source: Source) -> tuple[np.ndarray, np.ndarray]:
         return jnp.zeros_like(state.books.value).at[batch.rows].add(of_rows), of_scalars
 
     spread = devices.divided(gradient, (STATE, LAYOUT), (devices.BY_ROWS, devices.EVERYWHERE))
-    of_books, of_scalars = jax.jit(spread)(learner.start(0), shared(next(batches.epoch(0)), source.n_books))
+    of_books, of_scalars = jax.jit(spread)(learner.start(0), shared(batches.steps(0, 0), source.n_books))
     return devices.whole(of_books)[: source.n_books], np.asarray(of_scalars)
 
 

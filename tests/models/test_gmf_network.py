@@ -16,6 +16,7 @@ from shelfaware.models.gmf import GMF, DeadNetworkError
 from shelfaware.models.gmf_network import GMFLearner, Network, Ratings, Task, batch_loss, run_epoch, step
 from shelfaware.models.readers import Readers
 from shelfaware.training import adam
+from shelfaware.training.history import Scores
 
 NOTHING = 1e-30
 """A share of the learning rate at which no float32 parameter moves."""
@@ -137,7 +138,8 @@ def test_an_epoch_has_every_rating_once_and_reports_the_mean_over_ratings(plante
     assert numbers.tolist() == list(range(2 * ours.n_steps + 1, 3 * ours.n_steps + 1))
     assert (batches.user != ours.batches(3)[1].user).any()
 
-    state, scores = ours.train_epoch(ours.start(0), 0, NOTHING)
+    state, sums = ours.train_leg(ours.start(0), 0, 0, NOTHING)
+    scores = Scores.of_sums(sums)
     users, books, head = (np.asarray(t.value, np.float64) for t in state)
     w, (c, a, d) = head[0, :-3], head[0, -3:]
     hidden = np.maximum((users[ours.train.user] * books[ours.train.book]) @ w + c, 0)
@@ -168,7 +170,7 @@ def test_the_living_start(planted: Interactions) -> None:
     state = ours.start(0)
     assert not ours.is_dead(state)
     mean = float(np.mean(ours.train.stars))
-    assert ours.train_epoch(state, 0, NOTHING)[1].mse == pytest.approx(np.var(ours.train.stars), rel=0.05)
+    assert Scores.of_sums(ours.train_leg(state, 0, 0, NOTHING)[1]).mse == pytest.approx(np.var(ours.train.stars), rel=0.05)
     assert np.asarray(state.head.value)[0].tolist() == pytest.approx([1.0] * 8 + [1.0, 1.0, mean - 1.0])
     assert not ours.is_dead(ours.start(1))
     assert (np.asarray(ours.start(1).users.value) != np.asarray(state.users.value)).any()

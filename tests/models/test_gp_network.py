@@ -223,7 +223,7 @@ def learner(planted: Interactions) -> GPLearner:
 
 
 def test_batches_hold_the_data(learner: GPLearner, planted: Interactions) -> None:
-    ((_, _, batch),) = learner.batches.epoch(1)
+    batch = learner.batches.steps(1, 0).batch
     step, block, place = np.nonzero(batch.owner >= 0)
     book = batch.rows[step, batch.book[step, block, place]]
     np.testing.assert_array_equal(batch.n_ratings, planted.book_ratings()[batch.rows])
@@ -263,3 +263,14 @@ def test_up_to_date_some_rows_at_a_time_is_all_at_once(monkeypatch: pytest.Monke
     moved = gp_network.up_to_date(gp_network.Parameters(books, adam.rows_of(jnp.zeros((1, 2)))), jnp.int32(25), rates).books
     for part, other in zip(moved, whole, strict=True):
         np.testing.assert_allclose(part, other, rtol=1e-6)
+
+
+def test_the_rate_grows_with_the_root_of_a_large_step(planted: Interactions) -> None:
+    readers = Readers.of(planted)
+
+    def peak(batch_size: int) -> float:
+        model = GP(factors=K, epochs=100, batch_size=batch_size, learning_rate=0.01)
+        rates = GPLearner(model, Batches(model, 40, lambda _: readers), np.full(40, 3.5), 3.5).learning_rates()
+        return float(rates.max())
+
+    assert [peak(n) for n in (512, 2048, 4 * 2048, 32 * 2048)] == pytest.approx([0.01, 0.01, 0.02, 0.01 * 32**0.5], rel=0.01)

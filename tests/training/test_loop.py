@@ -8,8 +8,10 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,26 +33,29 @@ class Script:
     """A learner that does as told: its state counts the epochs and mixes in what each of them did.
 
     validation    mse by epoch; empty: nothing to watch
-    broken_above  (epoch, rate): this epoch's loss is NaN at a higher rate
+    broken_above  (epoch, rate): its loss is NaN at a higher rate; 1.5 is the second of two legs of epoch 1
     dead_draws    how many draws are dead
+    calls         (epoch and share of it, rate) of every leg
     """
 
     epochs: int = 6
     validation: list[float] = field(default_factory=list)
-    broken_above: tuple[int, float] = (-1, 0.0)
+    broken_above: tuple[float, float] = (-1, 0.0)
     dead_draws: int = 0
-    calls: list[tuple[int, float]] = field(default_factory=list)
+    legs: int = 1
+    calls: list[tuple[float, float]] = field(default_factory=list)
 
     def start(self, draw: int) -> State:
         return {"weights": np.array([[1.0 + draw, 2.0]]), "epoch": np.array(0.0), "draw": np.array([draw])}
 
-    def train_epoch(self, state: State, epoch: int, rate: float) -> tuple[State, Scores]:
-        self.calls.append((epoch, rate))
-        loss = math.nan if epoch == self.broken_above[0] and rate > self.broken_above[1] else 1.0 / (epoch + 1)
-        weights = np.sin(state["weights"] * (epoch + 1) + rate)
-        moved = {**state, "weights": weights, "epoch": np.asarray(state["epoch"] + 1)}
+    def train_leg(self, state: State, epoch: int, leg: int, rate: float) -> tuple[State, NDArray[np.float64]]:
+        begun = epoch + leg / self.legs
+        self.calls.append((begun, rate))
+        loss = math.nan if begun == self.broken_above[0] and rate > self.broken_above[1] else 1.0 / (epoch + 1)
+        weights = np.sin(state["weights"] * (begun + 1) + rate)
+        moved = {**state, "weights": weights, "epoch": np.asarray(state["epoch"] + 1 / self.legs)}
         state.clear()  # nobody may read it again
-        return moved, Scores(loss, 2 * loss, 3 * loss)
+        return moved, np.array([4 * loss, 8 * loss, 12 * loss, 4])
 
     def validate(self, state: State) -> Scores | None:
         if not self.validation:
@@ -116,6 +121,53 @@ def test_a_loss_that_is_no_number_repeats_the_epoch_at_half_the_rate() -> None:
     assert_same((state, history), (_trained([1.0, 0.25, 0.25]), history))
 
 
+def interrupt_in(learner: Script, leg: int) -> Script:
+    """The same learner, whose process gets a signal in that leg, counted from 1 over all."""
+    train_leg = learner.train_leg
+
+    def signalled(state: State, *place: Any) -> tuple[State, NDArray[np.float64]]:
+        if len(learner.calls) + 1 == leg:
+            os.kill(os.getpid(), signal.SIGINT)
+        return train_leg(state, *place)
+
+    learner.train_leg = signalled  # type: ignore[method-assign]
+    return learner
+
+
+def test_a_run_stops_between_legs_and_goes_on_from_there(tmp_path: Path) -> None:
+    made = {"legs": 3, "validation": [0.9, 0.3, 0.5, 0.6, 0.2, 0.4]}
+    path = tmp_path / "run"
+    with pytest.raises(TrainingInterruptedError, match=r"stopped after part 2 of 3 of epoch 3; .* --resume"):
+        run(interrupt_in(Script(**made), 8), Run(checkpoint=path))
+    resumed, whole, seen = Script(**made), Script(**made), list[EpochRecord]()
+    with_all = run(whole)
+    assert_same(run(resumed, Run(seen.append, path, resume=True)), with_all)
+    assert resumed.calls == whole.calls[8:]
+    assert [record.train for record in seen] == [record.train for record in with_all[1].records[2:]]
+
+
+@pytest.mark.parametrize("leg", range(1, 13))
+def test_wherever_a_run_is_stopped_it_goes_back_as_the_whole_one_does(tmp_path: Path, leg: int) -> None:
+    """A checkpoint of an epoch that has to be gone through again is of no use for that."""
+    made = {"legs": 2, "epochs": 4, "broken_above": (2.5, 0.5)}
+    with pytest.raises(TrainingInterruptedError):
+        run(interrupt_in(Script(**made), leg), Run(checkpoint=tmp_path / "run"))
+    whole = run(Script(**made))
+    assert whole[1].rollbacks == 1
+    assert_same(run(Script(**made), Run(checkpoint=tmp_path / "run", resume=True)), whole)
+
+
+def test_a_checkpoint_that_takes_long_to_write_is_due_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 20.0, 20.5, 21.5, 41.5, 42.0, 45.0, 105.0, 105.5])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    clock = loop._Clock()
+    assert [clock.is_due(), clock.is_due()] == [False, True]
+    clock.saved()
+    assert [clock.is_due(), clock.is_due()] == [False, True]
+    clock.saved()
+    assert [clock.is_due(), clock.is_due()] == [False, True]
+
+
 def test_going_back_starts_from_the_checkpoint_if_the_run_has_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the rates were before: those of the epochs that count are gone through again."""
     (tmp_path / "of another run").write_bytes(b"no checkpoint")
@@ -144,7 +196,7 @@ def _trained(rates: list[float], draw: int = 0) -> State:
     learner = Script()
     state = learner.start(draw)
     for epoch, rate in enumerate(rates):
-        state = learner.train_epoch(state, epoch, rate)[0]
+        state = learner.train_leg(state, epoch, 0, rate)[0]
     return state
 
 
@@ -239,8 +291,8 @@ def test_a_checkpoint_of_an_older_version_is_refused(kept: Path, monkeypatch: py
     monkeypatch.setattr(checkpoint, "_digest", lambda *_: "none")
     with safe_open(kept, "numpy") as file:
         about = file.metadata()
-    del about["rates"]
-    save_file(load_file(kept), kept, about | {"rate": "1.0", "digest": "none"})
+    del about["progress"]
+    save_file(load_file(kept), kept, about | {"history": "{}", "digest": "none"})
     with pytest.raises(TrainingError, match="is of other data or settings"):
         run(Script(), Run(checkpoint=kept, resume=True))
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from shelfaware.arrays import AnyArray, Mask, Positions
+from shelfaware.arrays import AnyArray, Floats, Mask, Positions
 from shelfaware.data.interactions import SHELVES, Scale
 from shelfaware.models.autoencoder import places_of, state_of
 from shelfaware.models.readers import Readers
@@ -108,7 +108,7 @@ class Learner:
 
     def __post_init__(self) -> None:
         config, readers = self.config, self.readers
-        self.epochs, self.state = config.epochs, state_of(readers, self.scale)
+        self.epochs, self.legs, self.state = config.epochs, 1, state_of(readers, self.scale)
         self.n_values, self.n_states = len(self.scale.values), len(self.scale.values) + len(SHELVES)
         self.raters = np.flatnonzero(readers.n_ratings)
         self.n_steps = -(-len(self.raters) // config.batch_size)
@@ -174,14 +174,13 @@ class Learner:
             _padded(state[~shown], self.n_hidden, 0),
         )
 
-    def train_epoch(
-        self, state: tuple[adam.Rows, adam.Rows], epoch: int, rate: float
-    ) -> tuple[tuple[adam.Rows, adam.Rows], Scores]:
+    def train_leg(
+        self, state: tuple[adam.Rows, adam.Rows], epoch: int, leg: int, rate: float
+    ) -> tuple[tuple[adam.Rows, adam.Rows], Floats]:
         rates = adam.rates_of(rise_and_fall(self.config.learning_rate * rate, self.epochs * self.n_steps))
         numbers = np.arange(1, self.n_steps + 1, dtype=np.int32) + epoch * self.n_steps
         state, sums = run_epoch(self.task, rates, state, (numbers, self.batches(epoch)))
-        lost, squared, absolute, n = (float(total) for total in sums)
-        return state, Scores(lost / max(n, 1), squared / max(n, 1), absolute / max(n, 1))
+        return state, np.array([*map(float, sums)])
 
     def validate(self, state: tuple[adam.Rows, adam.Rows]) -> Scores | None:
         return self.score(self.learned(state))

@@ -25,7 +25,7 @@ from shelfaware.models.gibbs import Prior, Side, draw_noise, draw_prior, draw_ve
 from shelfaware.models.ordinal import StarSteps, draw_latent
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
-from shelfaware.training.history import Scores
+from shelfaware.training.history import Scores, sums_of_errors
 
 SCATTER = 0.1, 0.2
 """Of a vector's entries and of a bias, in the prior of Sigma_P and Sigma_V."""
@@ -72,6 +72,7 @@ class Chain:
     score: Callable[[Kept, int], Scores | None]
 
     def __post_init__(self) -> None:
+        self.legs = 1
         rated, self.n_books = self.readers.ratings(), len(self.catalogue)
         self.owner, self.book = rated.owner, rated.book_index.astype(np.int64)
         self.stars = rated.stars
@@ -99,8 +100,8 @@ class Chain:
         noise = np.full(self.n_books, 0.6)
         return State(users, books, prior, prior, noise, np.array(0.6), no_shelves, no_features, room, np.array(0))
 
-    def train_epoch(self, state: State, epoch: int, rate: float) -> tuple[State, Scores]:
-        """One sweep. The scores are of the draw itself, noisier than the mean of many."""
+    def train_leg(self, state: State, epoch: int, leg: int, rate: float) -> tuple[State, Floats]:
+        """One sweep. The sums are of the draw itself, noisier than the mean of many."""
         rng = generator(self.seed, "sweep", epoch)
         noise = state.noise[self.book].astype(np.float32)  # [m]
         taken, known = self.shelves.means(state.shelves), self.features.means(state.features)  # h [n_users, f], k [n_books, f]
@@ -120,15 +121,15 @@ class Chain:
         prior_books, x = draw_expected(self.features, books, state.prior_books, self.scatter, rng)
         priors, kept = (prior_users, prior_books), (state.kept, state.n_kept)
         drawn = State(users, books, *priors, book_noise, np.array(level), y, x, *kept)
-        return self._kept(drawn, epoch), self._scores(mean, noise)
+        return self._kept(drawn, epoch), self._sums(mean, noise)
 
     def _predicted(self, users: Stars, books: Stars) -> Stars:
         dot = np.einsum("mf,mf->m", users[self.owner, :-1], books[self.book, :-1])
         return np.asarray(dot + users[self.owner, -1] + books[self.book, -1])
 
-    def _scores(self, mean: Stars, noise: Stars) -> Scores:
+    def _sums(self, mean: Stars, noise: Stars) -> Floats:
         expected, _ = self.steps.moments(mean.astype(np.float64), np.sqrt(noise).astype(np.float64))
-        return Scores.of_errors(expected - self.stars)
+        return sums_of_errors(expected - self.stars)
 
     def _kept(self, state: State, epoch: int) -> State:
         """The state with its book side among what is kept, if it is this epoch's turn."""

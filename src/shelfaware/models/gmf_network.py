@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from shelfaware.arrays import AnyArray, Mask
+from shelfaware.arrays import AnyArray, Floats, Mask
 from shelfaware.seeding import generator
 from shelfaware.training import adam
 from shelfaware.training.history import Scores
@@ -140,7 +140,7 @@ class GMFLearner:
     n_books: int
 
     def __post_init__(self) -> None:
-        self.epochs = self.config.epochs
+        self.epochs, self.legs = self.config.epochs, 1
         self.n = len(self.train.stars)
         self.n_steps = -(-self.n // self.config.batch_size)
         self.task = Task(self.config.biases, round(self.config.dropout, 2), self.config.weight_decay)
@@ -184,10 +184,10 @@ class GMFLearner:
         keep: Mask = draws >= hundredths // divisor
         return keep
 
-    def train_epoch(self, state: Network, epoch: int, rate: float) -> tuple[Network, Scores]:
+    def train_leg(self, state: Network, epoch: int, leg: int, rate: float) -> tuple[Network, Floats]:
         rates = adam.rates_of(np.full(self.epochs * self.n_steps, self.config.learning_rate * rate))
         state, sums = run_epoch(self.task, rates, state, self.batches(epoch))
-        return state, Scores(*(float(total) / self.n for total in sums))
+        return state, np.array([*map(float, sums), self.n])
 
     def validate(self, state: Network) -> Scores | None:
         n = len(self.validation.stars)

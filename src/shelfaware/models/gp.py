@@ -53,10 +53,12 @@ class GP(RatingModel):
     vector_deviation   tau of the prior N(0, tau^2) on q, which acts as a decay lambda_1 / n_j = 1 / (2 tau^2 n_j)
     weight_decay       lambda_0, a decay of q that does not fade with the number of ratings
     shelf_deviation, mean_deviation, noise_deviation   the same for y and z, for mu (stars), for log s_j - log s
+    learning_rate      peak, of steps of up to 2,048 ratings; larger ones take sqrt(batch_size / 2,048) times as much
     block_size, batch_size   places for ratings in a packed block, and in all blocks of a step
     patience           epochs without better validation after which training stops; None: never
 
-    Sources: Lawrence & Urtasun 2009 (GP factorisation); Sundararajan & Keerthi 2001 (leave-one-out objective); Koren 2008.
+    Sources: Lawrence & Urtasun 2009 (GP factorisation); Sundararajan & Keerthi 2001 (leave-one-out objective); Koren 2008;
+    Malladi et al. 2022 (the square root).
     """
 
     name: ClassVar[str] = "gp"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,21 +72,24 @@ class Batches:
         """Steps of an epoch."""
         return sum(self.steps_of_part)
 
-    def epoch(self, epoch: int) -> Iterator[Steps]:
-        """The steps of an epoch (from 0), part by part."""
-        turns = int(np.count_nonzero(self.steps_of_part))
-        for position in range(turns):
-            key, coming = self._coming
-            packed = coming.result() if coming and key == (epoch, position) else self._packed(epoch, position)
-            following = (epoch, position + 1) if position + 1 < turns else (epoch + 1, 0)
-            going_on = following[0] < self.config.epochs
-            self._coming = following, self._beside.submit(self._packed, *following) if going_on else None
-            yield packed
+    @property
+    def legs(self) -> int:
+        """Parts that there is something to learn from."""
+        return int(np.count_nonzero(self.steps_of_part))
 
-    def _packed(self, epoch: int, position: int) -> Steps:
+    def steps(self, epoch: int, leg: int) -> Steps:
+        """The steps of an epoch's part, both from 0."""
+        key, coming = self._coming
+        packed = coming.result() if coming and key == (epoch, leg) else self._packed(epoch, leg)
+        following = (epoch, leg + 1) if leg + 1 < self.legs else (epoch + 1, 0)
+        going_on = following[0] < self.config.epochs
+        self._coming = following, self._beside.submit(self._packed, *following) if going_on else None
+        return packed
+
+    def _packed(self, epoch: int, leg: int) -> Steps:
         every = generator(self.config.seed, "order of parts", epoch).permutation(self.n_parts)
         order = [i for i in every if self.steps_of_part[i]]  # in a part without steps nobody rated two books
-        part, before = int(order[position]), sum(self.steps_of_part[i] for i in order[:position])
+        part, before = int(order[leg]), sum(self.steps_of_part[i] for i in order[:leg])
         readers, n_steps = self.read(part), self.steps_of_part[part]
         number = np.arange(1, n_steps + 1, dtype=np.int32) + epoch * self.n_steps + before
         batch = self._batch(readers, self._packing(readers, part), epoch, n_steps)

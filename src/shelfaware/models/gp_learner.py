@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from shelfaware.models.gp import GP
 
 
+STEP_SIZE = 2048
+"""Ratings of a step that `learning_rate` is meant for."""
+
+
 @dataclass
 class GPLearner:
     """What the loop trains: `start_means` [n_books] are the book means to start from; `score` validates a book table."""
@@ -54,20 +58,27 @@ class GPLearner:
         return gp_network.Parameters(devices.laid_out(books, devices.BY_ROWS), devices.laid_out(others, devices.EVERYWHERE))
 
     def learning_rates(self) -> Floats:
-        """Plain rate of every step of the run [steps]: a rise, then a cosine to 0."""
-        return rise_and_fall(self.config.learning_rate, self.epochs * self.batches.n_steps)
+        """Rate of every step of the run [steps]: a rise, then a cosine to 0. Larger steps, which are fewer, go further."""
+        peak = self.config.learning_rate * max(self.config.batch_size / STEP_SIZE, 1.0) ** 0.5
+        return rise_and_fall(peak, self.epochs * self.batches.n_steps)
 
-    def train_epoch(self, state: gp_network.Parameters, epoch: int, rate: float) -> tuple[gp_network.Parameters, Scores]:
+    @property
+    def legs(self) -> int:
+        """A leg is a part of the data."""
+        return self.batches.legs
+
+    def train_leg(
+        self, state: gp_network.Parameters, epoch: int, leg: int, rate: float
+    ) -> tuple[gp_network.Parameters, Floats]:
         rates, center = devices.laid_out(
             (adam.rates_of(self.learning_rates() * rate), jnp.float32(self.center)), devices.EVERYWHERE
         )
-        total = np.zeros(4)
-        for steps in self.batches.epoch(epoch):
-            state, sums = gp_network.run_steps(self.task, center, rates, state, shared(steps, self.n_books))
-            total += sums
-        n, squared, absolute, loss = total.tolist()
-        state = gp_network.up_to_date(state, jnp.int32((epoch + 1) * self.batches.n_steps), rates)
-        return state, Scores(loss / n, squared / n, absolute / n)
+        steps = shared(self.batches.steps(epoch, leg), self.n_books)
+        state, sums = gp_network.run_steps(self.task, center, rates, state, steps)
+        if leg + 1 == self.legs:
+            state = gp_network.up_to_date(state, jnp.int32((epoch + 1) * self.batches.n_steps), rates)
+        n, squared, absolute, loss = np.asarray(sums, np.float64)
+        return state, np.array([loss, squared, absolute, n])
 
     def validate(self, state: gp_network.Parameters) -> Scores | None:
         return self.score and self.score(*(table.astype(np.float64) for table in self.learned(state)))

@@ -13,7 +13,6 @@ import numpy as np
 from shelfaware.arrays import AnyArray
 from shelfaware.data.folder import write_file
 from shelfaware.errors import TrainingError
-from shelfaware.training.history import History
 from shelfaware.training.processes import shared
 
 if TYPE_CHECKING:
@@ -30,8 +29,7 @@ def save(path: Path | None, progress: Progress, identity: str) -> None:
     leaves = [np.asarray(whole(leaf), order="C") for leaf in jax.tree.leaves((progress.state, progress.best))]
     if path is None:
         return
-    history, rates = json.dumps(progress.history.to_json()), json.dumps([*progress.rates, progress.rate])
-    about = {"identity": identity, "history": history, "rates": rates}
+    about = {"identity": identity, "progress": json.dumps(progress.to_json())}
     arrays = {str(i): leaf for i, leaf in enumerate(leaves)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, lambda temporary: save_file(arrays, temporary, {**about, "digest": _digest(about, leaves)}))
@@ -50,23 +48,17 @@ def load(path: Path | None, learner: Learner, identity: str) -> Progress | None:
     kept = shared(lambda: _read(path, identity) if path and path.exists() else None)
     if kept is None:
         return None
-    (history, (*rates, rate)), leaves = kept[0], list[Any](kept[1])
+    told, leaves = kept[0], list[Any](kept[1])
     state, best, of_jax = _structures(learner)
     for i, shape in of_jax.items():
         leaves[i] = like(shape, leaves[i])  # one after another: both of all would not fit
     n = state.num_leaves
-    return Progress(
-        jax.tree.unflatten(state, leaves[:n]),
-        jax.tree.unflatten(best, leaves[n:]) if len(leaves) > n else None,
-        History.from_json(history),
-        rate,
-        rates,
-        saved=True,
-    )
+    found = jax.tree.unflatten(best, leaves[n:]) if len(leaves) > n else None
+    return Progress.from_json(told, jax.tree.unflatten(state, leaves[:n]), found)
 
 
 def _read(path: Path, identity: str) -> tuple[Any, Sequence[AnyArray]]:
-    """The history and the rates of a checkpoint, and its arrays."""
+    """What a checkpoint tells of its run, and its arrays."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -77,9 +69,9 @@ def _read(path: Path, identity: str) -> tuple[Any, Sequence[AnyArray]]:
         raise TrainingError(f"the checkpoint {path} is damaged ({error}); delete it or train without --resume") from error
     if about.pop("digest", None) != _digest(about, leaves):
         raise TrainingError(f"the checkpoint {path} is damaged (its hash differs); delete it or train without --resume")
-    if about.get("identity") != identity or "rates" not in about:
+    if about.get("identity") != identity or "progress" not in about:
         raise TrainingError(f"the checkpoint {path} is of other data or settings; delete it or train without --resume")
-    return (json.loads(about["history"]), json.loads(about["rates"])), leaves
+    return json.loads(about["progress"]), leaves
 
 
 def _structures(learner: Learner) -> tuple[Any, Any, dict[int, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from shelfaware.arrays import AnyArray
+from shelfaware.arrays import AnyArray, Floats
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,19 @@ class Scores:
     mae: float
 
     @classmethod
+    def of_sums(cls, sums: Floats) -> Self:
+        """Of the sums over rows of what was minimised, squared errors and absolute errors, and the number of rows [4]."""
+        return cls(*(sums[:3] / max(sums[3], 1)).tolist())
+
+    @classmethod
     def of_errors(cls, errors: AnyArray) -> Self:
-        """Of stars minus those that were given [n]; what was minimised counts as the mean of their squares."""
-        mse = float(np.mean(errors**2))
-        return cls(mse, mse, float(np.mean(np.abs(errors))))
+        return cls.of_sums(sums_of_errors(errors))
+
+
+def sums_of_errors(errors: AnyArray) -> Floats:
+    """Sums as `Scores.of_sums` takes them, of stars minus those that were given [n]: what was minimised are their squares."""
+    squared = float(np.sum(errors**2))
+    return np.array([squared, squared, float(np.sum(np.abs(errors))), len(errors)])
 
 
 @dataclass(frozen=True)

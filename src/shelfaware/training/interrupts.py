@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask a run to stop at the end of its epoch; a second one stops it at once."""
+"""Ctrl-C and SIGTERM ask a run to stop at the end of its epoch, or of a part of it; a second one stops it at once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class TrainingInterruptedError(TrainingError):
     """A signal ended the run; what it had learned is in the checkpoint, if it was given one."""
 
-    def __init__(self, signal_number: int, epoch: int, checkpoint: Path | None) -> None:
-        self.signal_number, self.epoch, self.checkpoint = signal_number, epoch, checkpoint
+    def __init__(self, signal_number: int, after: str, checkpoint: Path | None) -> None:
+        self.signal_number, self.after, self.checkpoint = signal_number, after, checkpoint
         kept = "; run the same command with --resume to go on" if checkpoint else " and nothing was kept"
-        super().__init__(f"stopped after epoch {epoch}{kept}")
+        super().__init__(f"stopped after {after}{kept}")
 
-    def __reduce__(self) -> tuple[type[Self], tuple[int, int, Path | None]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[int, str, Path | None]]:
         """Errors cross processes whole."""
-        return type(self), (self.signal_number, self.epoch, self.checkpoint)
+        return type(self), (self.signal_number, self.after, self.checkpoint)
 
 
 @contextlib.contextmanager
