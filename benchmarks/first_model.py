@@ -33,8 +33,8 @@ def first_model(books: Path) -> list[Figure]:
         write_ratings(here / "ratings.csv")
         write_to_read(here / "to_read.csv")
         tables = [str(here / "ratings.csv"), str(here / "to_read.csv"), str(books)]
-        imported = process([SHELFAWARE, "import", "goodbooks", *tables, "--out", str(here / "set")])
-        trained = process([SHELFAWARE, "train", str(here / "set"), "--out", str(here / "model")])
+        imported = in_fresh_process(process, [SHELFAWARE, "import", "goodbooks", *tables, "--out", str(here / "set")])
+        trained = in_fresh_process(process, [SHELFAWARE, "train", str(here / "set"), "--out", str(here / "model")])
         write_export(books, here / "export.csv")
         asked = [SHELFAWARE, "recommend", str(here / "model"), "--library", str(here / "export.csv"), "--json"]
         answered = [process(asked) for _ in range(2 * ROUNDS)]
@@ -55,7 +55,10 @@ class Process(NamedTuple):
 
 
 def process(command: Sequence[str]) -> Process:
-    """Runs a command to its end; its complaint ends the measurement."""
+    """Runs a command to its end; its complaint ends the measurement.
+
+    The memory is no less than what this process held before: for that, run it in a fresh one.
+    """
     started = time.perf_counter()
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(running.pid, 0)

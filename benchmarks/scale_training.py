@@ -1,9 +1,8 @@
 """Training at scale on simulated ratings: `gp` from parts at growing size and with millions of books, GMF, and rivals.
 
-SCALE_MILLIONS      sizes in millions of ratings, each twice the one before (default 4.425,8.85,17.7,35.4,70.8)
-SCALE_BOOKS         books of the large catalogue (default 2360000), 0 leaves it out
-SCALE_RIVALS_PYTHON an interpreter with any of surprise, implicit, pyspark and keras (default: RIVALS_PYTHON's); what it has
-                    not is said and left out
+SCALE_MILLIONS  sizes in millions of ratings, each twice the one before (default 4.425,8.85,17.7,35.4,70.8)
+SCALE_BOOKS     books of the large catalogue (default 2360000), 0 leaves it out
+What the rivals' environment lacks is said and left out.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from timings import RIVALS, ROOT, SHELFAWARE, in_fresh_process, peak_megabytes, 
 
 SIZES = [float(n) for n in os.environ.get("SCALE_MILLIONS", "4.425,8.85,17.7,35.4,70.8").split(",")]
 MANY_BOOKS = int(os.environ.get("SCALE_BOOKS", "2360000"))
-PYTHON = os.environ.get("SCALE_RIVALS_PYTHON", RIVALS)
 STUDY, BOOKS, RATINGS_A_USER = 35.4, 14_473, 52.1
 """As in the fantasy part of the UCSD Book Graph without its rare books: 35.4 M ratings of 679,113 users."""
 FACTORS, BATCH, EPOCHS = 64, 65_536, 3
@@ -106,9 +104,9 @@ def _beside_others(place: Path) -> list[Figure]:
 
 def _rival(name: str, arrays: Path) -> dict[str, float | str]:
     """What `scale_rivals.py` answers of one of them, or why there is no answer."""
-    if not Path(PYTHON).exists():
-        return {"missing": f"there is no {PYTHON}"}
-    command = [PYTHON, str(ROOT / "benchmarks/scale_rivals.py"), name, str(arrays)]
+    if not Path(RIVALS).exists():
+        return {"missing": f"there is no {RIVALS}"}
+    command = [RIVALS, str(ROOT / "benchmarks/scale_rivals.py"), name, str(arrays)]
     try:
         answer: dict[str, float | str] = json.loads(
             run(command, {"KERAS_BACKEND": "jax", **os.environ, "OMP_NUM_THREADS": "1"}).splitlines()[-1]

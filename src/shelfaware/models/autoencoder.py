@@ -148,16 +148,19 @@ class Tables(NamedTuple):
 
     def moments(self, levels: Floats, located: Floats, narrowed: Floats) -> tuple[Floats, Floats]:
         """E[r] and Var[r] from V . h and U . h of any shape, and the levels of their books [.., k]."""
-        places = places_of(self.scale)
-        logits = [levels[..., k] + t * located - 0.5 * t**2 * narrowed for k, t in enumerate(places.tolist())]
-        highest = np.max(logits, axis=0)
-        weights = [np.exp(one - highest) for one in logits]
-        total = np.sum(weights, axis=0)
+        chances = self.chances(levels, located, narrowed)
         first, second = (
-            sum(value**power * one for value, one in zip(self.scale.values.tolist(), weights, strict=True)) / total
+            sum(value**power * chance for value, chance in zip(self.scale.values.tolist(), chances, strict=True))
             for power in (1, 2)
         )
         return np.asarray(first), np.maximum(second - first**2, LEAST_VARIANCE)
+
+    def chances(self, levels: Floats, located: Floats, narrowed: Floats) -> Floats:
+        """P(r) of each star value [k, ..]."""
+        places = places_of(self.scale).tolist()
+        chances = np.stack([levels[..., k] + t * located - 0.5 * t**2 * narrowed for k, t in enumerate(places)])
+        np.exp(chances - chances.max(axis=0), out=chances)
+        return np.asarray(chances / chances.sum(axis=0))
 
     def slope(self, book: Positions, told: Floats) -> Floats:
         """dE[r] / dtold of each book, where h = tanh(c + told) [n, f].
@@ -166,12 +169,10 @@ class Tables(NamedTuple):
         """
         hidden, (v, u) = np.tanh(self.constant + told), np.moveaxis(self.vectors[book], 1, 0)  # [n, f]
         t, values = places_of(self.scale), self.scale.values
-        located, narrowed = (np.einsum("nf,nf->n", hidden, one)[:, None] for one in (v, u))  # [n, 1]
-        logits = self.levels[book] + t * located - 0.5 * t**2 * narrowed  # [n, k]
-        chance = np.exp(logits - logits.max(axis=1, keepdims=True))
-        chance /= chance.sum(axis=1, keepdims=True)
-        off = chance * (values - chance @ values[:, None])  # [n, k]
-        return np.asarray(((off @ t)[:, None] * v - 0.5 * (off @ t**2)[:, None] * u) * (1 - hidden**2))
+        located, narrowed = (np.einsum("nf,nf->n", hidden, one) for one in (v, u))  # [n]
+        chances = self.chances(self.levels[book], located, narrowed)  # [k, n]
+        off = chances * (values[:, None] - values @ chances)  # [k, n]
+        return np.asarray(((t @ off)[:, None] * v - 0.5 * (t**2 @ off)[:, None] * u) * (1 - hidden**2))
 
 
 def places_of(scale: Scale) -> Floats:
