@@ -61,7 +61,7 @@ def rate(dataset: Path, batch_size: int, processes: int) -> float:
 def work(coordinator: str, number: int, processes: int, dataset: Path, batch_size: int) -> dict[str, float]:
     """What an epoch takes on this process's own core, by the clock and in processor seconds."""
     from shelfaware import GP, load
-    from shelfaware.models.gp_fitting import learned
+    from shelfaware.models.gp_fitting import Means, Start, learned
     from shelfaware.models.source import Source
     from shelfaware.training.loop import Run
     from shelfaware.training.processes import Group, joined
@@ -69,10 +69,10 @@ def work(coordinator: str, number: int, processes: int, dataset: Path, batch_siz
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[number % len(cores)]})
     data, clocks = load(dataset), [(0.0, 0.0)]
-    model = GP(factors=64, epochs=EPOCHS, batch_size=batch_size)
+    model, source = GP(factors=64, epochs=EPOCHS, batch_size=batch_size), Source.of(data)
     run = Run(on_epoch=lambda _: clocks.append((time.perf_counter(), time.process_time())))
     with joined(Group(coordinator, number, processes) if processes > 1 else None):
-        learned(model, Source.of(data), None, run)
+        learned(model, source, None, run, Start(model.decays[0], Means.of(source)))
     seconds, processor = (statistics.median(np.diff([clock[i] for clock in clocks[1:]])) for i in (0, 1))
     counts = data.user_ratings()
     ratings = np.minimum(counts[counts > 1], model.block_size).sum()

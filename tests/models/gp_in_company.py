@@ -17,7 +17,7 @@ from shelfaware.data.parts import Parts
 from shelfaware.models import gp_network
 from shelfaware.models.gp import GP
 from shelfaware.models.gp_batches import Batch, Batches, Steps
-from shelfaware.models.gp_fitting import Means, learned
+from shelfaware.models.gp_fitting import Means, Start, learned
 from shelfaware.models.gp_learner import GPLearner
 from shelfaware.models.gp_network import STATE, Parameters
 from shelfaware.models.gp_shares import LAYOUT, shared
@@ -34,7 +34,7 @@ def measured(dataset: Path) -> dict[str, np.ndarray]:
     parts, model = Parts.open(dataset), GP(**SETTINGS)
     source = Source.of_parts(parts, dataset.parent, shelves=True)
     of_books, of_scalars = first_gradient(model, source)
-    arrays = learned(model, source, None, Run())
+    arrays = learned(model, source, None, Run(), Start(model.decays[0], Means.of(source)))
     assert model.history is not None
     return {
         "of_books": of_books,
@@ -48,7 +48,7 @@ def measured(dataset: Path) -> dict[str, np.ndarray]:
 def first_gradient(model: GP, source: Source) -> tuple[np.ndarray, np.ndarray]:
     means = Means.of(source)
     batches = Batches(model, source.n_books, source.readers(), source.n_parts)
-    learner = GPLearner(model, batches, means.of_books, means.center)
+    learner = GPLearner(model, model.decays[0], batches, means.of_books, means.center)
     loss = partial(gp_network.batch_loss, learner.task, jnp.float32(means.center))
 
     def gradient(state: Parameters, steps: Steps) -> tuple[jax.Array, jax.Array]:

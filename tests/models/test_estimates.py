@@ -24,6 +24,7 @@ from shelfaware.models import estimates
 from shelfaware.models.available import available_disk, available_memory
 from shelfaware.models.estimates import Estimate, Size, estimate, size
 from shelfaware.models.gp import GP
+from shelfaware.models.gp_fitting import ENOUGH
 
 ALL = Size(users=876_000, books=2_360_000, rows=228_600_000, ratings=104_000_000, part_rows=2_000_000)
 """All of Goodreads, in parts."""
@@ -34,6 +35,7 @@ from shelfaware.data.dataset import load
 from shelfaware.data.parts import Parts
 from shelfaware.evaluation.compare import peak_megabytes
 from shelfaware.models.gp import GP
+from shelfaware.models.gp_fitting import ENOUGH
 from shelfaware.models.gp_parts import fit_parts
 model, whole = GP(factors=400, epochs=1), sys.argv[1] == "whole"
 model.fit_stars(load(sys.argv[2])) if whole else fit_parts(model, Parts.open(sys.argv[2]))
@@ -83,13 +85,18 @@ def test_from_parts_memory_does_not_grow_with_rows() -> None:
     assert estimate(model, ALL, in_parts=False).memory_bytes > 2 * said.memory_bytes
 
 
-def test_time_grows_with_ratings_and_twofold_where_books_have_few() -> None:
-    def seconds(ratings: int) -> float:
-        return estimate(GP(), replace(ALL, ratings=ratings), in_parts=True, by_popularity=True).seconds
+def test_time_grows_with_ratings_and_with_the_fits_that_come_first() -> None:
+    """One where books have few ratings, one for each decay where readers have many; of so many ratings and no more."""
+
+    def seconds(ratings: int, users: int = 10**9, books: int = 100_000, decay: float | None = 0.0) -> float:
+        size = replace(ALL, ratings=ratings, users=users, books=books, rows=ratings)
+        return estimate(GP(weight_decay=decay, epochs=100), size, in_parts=True, by_popularity=True).seconds
 
     assert 1.8 < seconds(400_000_000) / seconds(200_000_000) < 2.1
-    few = 50 * ALL.books - 1
-    assert 1.7 < seconds(few) / seconds(few + 1) < 2.1
+    assert 1.7 < seconds(50 * 100_000 - 1) / seconds(50 * 100_000) < 2.1
+    n = ENOUGH
+    assert 4.5 < seconds(n, n // 10 - 1, decay=None) / seconds(n, n // 10, decay=None) < 5
+    assert 1.8 < seconds(4 * n, n // 10, decay=None) / seconds(4 * n, n // 10) < 2
 
 
 def test_a_ranker_by_popularity_takes_less() -> None:

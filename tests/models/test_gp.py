@@ -21,11 +21,12 @@ from shelfaware.data.interactions import READ, TO_READ, Interactions
 from shelfaware.data.splits import Split, split
 from shelfaware.errors import DataError
 from shelfaware.models import gp as gp_module
-from shelfaware.models import gp_posterior
+from shelfaware.models import gp_fitting, gp_posterior
 from shelfaware.models.base import Model
 from shelfaware.models.baselines import Bias
-from shelfaware.models.gp import GP
-from shelfaware.models.gp_fitting import Means, learned
+from shelfaware.models.card import model_card
+from shelfaware.models.gp import DECAYS, GP, Decay
+from shelfaware.models.gp_fitting import Means, Start, learned
 from shelfaware.models.gp_posterior import Table, shelf_terms, solve
 from shelfaware.models.gp_trust import Plain, toward_bias
 from shelfaware.models.readers import Readers
@@ -240,10 +241,11 @@ def test_nobody_with_two_ratings_is_an_error(planted: Interactions) -> None:
 def test_shrunken_means_by_hand() -> None:
     rows = pl.DataFrame({"user_id": [1, 2, 3], "book_id": [0, 0, 2], "stars": [5.0, 3.0, 1.0]})
     books = Books.of_ids(IdMap(pl.Series([0, 1, 2]), "book"))
-    center, means, n_ratings = Means.of(Source.of(Interactions.from_frame(rows, books=books)))
+    center, means, n_ratings, *counts = Means.of(Source.of(Interactions.from_frame(rows, books=books)))
     assert center == 3.0
     np.testing.assert_allclose(means, [3 + 2 / (2 + 10), 3, 3 - 2 / (1 + 10)])
     assert n_ratings.tolist() == [2, 0, 1]
+    assert counts == [3, (3,)]
 
 
 def test_where_books_have_few_ratings_it_is_between_bias_and_what_it_learned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,9 +255,9 @@ def test_where_books_have_few_ratings_it_is_between_bias_and_what_it_learned(mon
 
     train, test = split(planted_table(300, 600, 18_000, seed=1).data, "random:0.1", seed=1)
     pairs = test.user_index, test.book_index
-    bias, model = Bias().fit_stars(train), GP(factors=8, block_size=16, batch_size=256)
+    bias, model = Bias().fit_stars(train), GP(factors=8, block_size=16, batch_size=256, weight_decay=0.0)
     source = Source.of(train)
-    table = learned(model, source, None, Run())
+    table = learned(model, source, None, Run(), Start(DECAYS[0], Means.of(source)))
     model.fit_stars(train)
     stars = {}
     plain = toward_bias(table, Plain.of(source), 0.0)
@@ -265,6 +267,33 @@ def test_where_books_have_few_ratings_it_is_between_bias_and_what_it_learned(mon
     np.testing.assert_allclose(stars["bias"], train.scale.clip(bias.forecast(bias.readers, *pairs).stars), atol=1e-5)
     mse = {name: np.mean((said - test.stars) ** 2) for name, said in stars.items()}
     assert mse["trusted"] <= mse["bias"] < mse["learned"]
+
+
+def test_of_stronger_decays_the_best_is_taken(planted_split: Split, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are tried in their order until one is worse than the one before; what is learned then is learned of everything."""
+    decays = (Decay(30.0, 0.058), Decay(0.0, 0.3), Decay(20.0, 0.058), Decay(0.0, 0.5))
+    monkeypatch.setattr(gp_module, "DECAYS", decays)
+    monkeypatch.setattr(gp_fitting, "MANY_A_READER", 7)
+    train, _ = planted_split
+    assert train.n_ratings > max(50 * 40, 7 * 300)
+    settings, told = {"factors": 4, "block_size": 16, "batch_size": 128, "epochs": 4}, list[int]()
+    model = GP(**settings).fit(train, run=Run(on_epoch=lambda record: told.append(record.epoch)))
+    assert Decay(**model.chosen) == decays[1]
+    assert told == [*range(1, 13), *range(17, 21)]
+    assert [record.epoch for record in model.history.records] == [1, 2, 3, 4]
+    given = GP(**settings, **model.chosen).fit(train)
+    assert given.chosen == {}
+    for name, array in given.arrays.items():
+        np.testing.assert_array_equal(model.arrays[name], array)
+    assert "- weight_decay: 0, chosen by a held-out part" in model_card(model, None)
+
+
+def test_decays_that_are_given_are_taken() -> None:
+    assert GP().decays == DECAYS
+    assert GP(weight_decay=0.2).decays == (Decay(0.2, 0.058),)
+    assert GP(vector_deviation=0.2).decays == (Decay(0.0, 0.2),)
+    assert GP(weight_decay=0.3, vector_deviation=0.4).decays == (Decay(0.3, 0.4),)
+    assert GP().chosen == {}
 
 
 def test_where_everybody_gives_everything_five_stars(planted: Interactions) -> None:

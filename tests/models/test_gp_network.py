@@ -219,7 +219,7 @@ def test_float32_gradients_of_the_loss_are_those_of_float64() -> None:
 def learner(planted: Interactions) -> GPLearner:
     model = GP(factors=K, epochs=3, block_size=16, batch_size=64, shelves=True)
     readers = Readers.of(planted)
-    return GPLearner(model, Batches(model, 40, lambda _: readers), np.full(40, 3.5), 3.5)
+    return GPLearner(model, model.decays[0], Batches(model, 40, lambda _: readers), np.full(40, 3.5), 3.5)
 
 
 def test_batches_hold_the_data(learner: GPLearner, planted: Interactions) -> None:
@@ -270,7 +270,7 @@ def test_the_rate_grows_with_the_root_of_a_large_step(planted: Interactions) -> 
 
     def peak(batch_size: int) -> float:
         model = GP(factors=K, epochs=100, batch_size=batch_size, learning_rate=0.01)
-        rates = GPLearner(model, Batches(model, 40, lambda _: readers), np.full(40, 3.5), 3.5).learning_rates()
+        rates = GPLearner(model, model.decays[0], Batches(model, 40, lambda _: readers), np.full(40, 3.5), 3.5).learning_rates()
         return float(rates.max())
 
     assert [peak(n) for n in (512, 2048, 4 * 2048, 32 * 2048)] == pytest.approx([0.01, 0.01, 0.02, 0.01 * 32**0.5], rel=0.01)

@@ -19,11 +19,11 @@ from shelfaware.errors import DataError
 from shelfaware.models import gp_fitting, gp_trust
 from shelfaware.models.baselines import Popularity
 from shelfaware.models.ease import EASE
-from shelfaware.models.gp import GP
+from shelfaware.models.gp import DECAYS, GP
 from shelfaware.models.gp_batches import Batches, books_of_steps
-from shelfaware.models.gp_fitting import learned
+from shelfaware.models.gp_fitting import Means, Start, learned
 from shelfaware.models.gp_parts import fit_parts, rank_parts
-from shelfaware.models.gp_trust import Plain
+from shelfaware.models.gp_trust import Plain, Trusted
 from shelfaware.models.picking import fit_star_weight
 from shelfaware.models.readers import Readers
 from shelfaware.models.source import Source
@@ -31,7 +31,7 @@ from shelfaware.training.history import EpochRecord
 from shelfaware.training.interrupts import TrainingInterruptedError
 from shelfaware.training.loop import Run
 
-CONFIG = {"factors": 3, "epochs": 3, "block_size": 16, "batch_size": 64}
+CONFIG: dict[str, Any] = {"factors": 3, "epochs": 3, "block_size": 16, "batch_size": 64, "weight_decay": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +67,17 @@ def written(data: Interactions, folder: Path, part_rows: int) -> Parts:
 
 
 @pytest.mark.parametrize(
-    ("which", "config"), [("planted", {}), ("sparse", {}), ("sparse", {"shelves": False, "seed": 5})], ids=str
+    ("which", "config"),
+    [("planted", {}), ("sparse", {}), ("sparse", {"weight_decay": None}), ("sparse", {"shelves": False, "seed": 5})],
+    ids=str,
 )
 def test_one_part_is_the_fit_in_memory(
     planted: Interactions, sparse: Interactions, tmp_path: Path, which: str, config: dict[str, Any]
 ) -> None:
     """Tables, trust where books have few ratings, books that nobody rated, ranker and weight of stars: bit for bit."""
     data = {"planted": planted, "sparse": sparse}[which]
-    whole, parts = GP(**CONFIG, **config).fit(data), written(data, tmp_path / "dataset", 10**6)
-    model = rank_parts(fit_parts(GP(**CONFIG, **config), parts), parts)
+    whole, parts = GP(**CONFIG | config).fit(data), written(data, tmp_path / "dataset", 10**6)
+    model = rank_parts(fit_parts(GP(**CONFIG | config), parts), parts)
     assert model.all_arrays().keys() == whole.all_arrays().keys()
     for name, array in whole.all_arrays().items():
         np.testing.assert_array_equal(model.all_arrays()[name], array, strict=True, err_msg=name)
@@ -103,7 +105,9 @@ def test_where_books_have_few_ratings_several_parts_are_trusted_as_one(
     monkeypatch.setattr(gp_fitting, "toward_bias", noted)
     model = fit_parts(GP(**CONFIG), parts)
     assert trusts[0] in (gp_trust.LEAST_TRUST, *gp_trust.TRUSTS)
-    table = gp_trust.toward_bias(learned(GP(**CONFIG), source, None, Run()), several, trusts[0])
+    table = gp_trust.toward_bias(
+        learned(GP(**CONFIG), source, None, Run(), Start(DECAYS[0], Means.of(source))), several, trusts[0]
+    )
     rated = sparse.book_ratings() > 0
     np.testing.assert_array_equal(model.arrays["book_means"][rated], table["book_means"][rated])
     np.testing.assert_array_equal(model.arrays["noise"], table["noise"])
@@ -116,9 +120,9 @@ def test_of_every_part_a_tenth_is_held_out_and_never_learned(
     parts = written(sparse, tmp_path / "dataset", 150)
     pairs: list[tuple[Interactions, Interactions]] = []
 
-    def noted(model: GP, arrays: Any, plain: Plain, cuts: Any) -> float:
+    def noted(model: GP, arrays: Any, plain: Plain, cuts: Any) -> Trusted:
         pairs.extend(cut() for cut in cuts)
-        return 0.5
+        return Trusted(0.5, 0.0)
 
     monkeypatch.setattr(gp_fitting, "best_trust", noted)
     fit_parts(GP(**CONFIG), parts)
@@ -210,7 +214,7 @@ def test_two_fits_are_told_as_one_and_go_on_where_they_were(sparse: Interactions
         told.clear()
         return lambda record: (told.append((record.epoch, 6)), record.epoch == at and os.kill(os.getpid(), signal.SIGINT))
 
-    for at, first, files in ((2, 1, {"checkpoint.first"}), (5, 3, {"checkpoint", "checkpoint.trust"})):
+    for at, first, files in ((2, 1, {"checkpoint.0"}), (5, 3, {"checkpoint", "checkpoint.tried"})):
         with pytest.raises(TrainingInterruptedError, match="--resume to go on"):
             fit_parts(GP(**CONFIG), parts, Run(stopping(at), run, resume=at > 2))
         assert [epoch for epoch, _ in told] == list(range(first, at + 1))
@@ -221,10 +225,43 @@ def test_two_fits_are_told_as_one_and_go_on_where_they_were(sparse: Interactions
     assert list(run.parent.iterdir()) == []
 
 
+def test_of_many_ratings_some_parts_are_enough_to_choose_by(
+    parted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source.of_parts(Parts.open(parted), tmp_path, shelves=True)
+    means, pairs = Means.of(source), [part.pair_keys.tolist() for part in source]
+    assert sum(means.of_parts) == sum(part.n_ratings for part in source) == means.n_ratings.sum()
+    assert gp_fitting._enough_of(source, means, 0).n_parts == source.n_parts
+    monkeypatch.setattr(gp_fitting, "ENOUGH", means.of_parts[0] + 1)
+    chosen = [gp_fitting._enough_of(source, means, seed) for seed in range(9)]
+    assert {some.n_parts for some in chosen} <= {1, 2, 3}
+    read = [[pairs.index(part.pair_keys.tolist()) for part in some] for some in chosen]
+    assert all(order == sorted(set(order)) for order in read)
+    assert len({tuple(order) for order in read}) > 2
+
+
+def test_what_was_tried_is_not_tried_again(sparse: Interactions, tmp_path: Path) -> None:
+    """Stopped in the second fit of those that choose a decay; each choosing one has a checkpoint of its own."""
+    parts, run, told = written(sparse, tmp_path / "dataset", 150), tmp_path / "run" / "checkpoint", list[int]()
+    config = CONFIG | {"weight_decay": None}
+    plain = fit_parts(GP(**config), parts, Run(lambda record: told.append(record.epoch)))
+    n = len(told) // 3
+    assert told[-3:] == [13, 14, 15]
+    assert 3 <= n <= 5
+    with pytest.raises(TrainingInterruptedError):
+        fit_parts(GP(**config), parts, Run(lambda record: record.epoch == 4 and os.kill(os.getpid(), signal.SIGINT), run))
+    assert {path.name for path in run.parent.iterdir()} == {"checkpoint.1", "checkpoint.tried"}
+    before, told = told, []
+    resumed = fit_parts(GP(**config), parts, Run(lambda record: told.append(record.epoch), run, resume=True))
+    assert told == before[4:]
+    assert resumed.version == plain.version
+    assert list(run.parent.iterdir()) == []
+
+
 def test_a_trust_of_other_settings_is_found_anew(sparse: Interactions, tmp_path: Path) -> None:
     parts, run, told = written(sparse, tmp_path / "dataset", 150), tmp_path / "checkpoint", list[int]()
-    for text in ('{"identity": "of something else", "trust": 0.9}', "[]"):
-        run.with_name("checkpoint.trust").write_text(text)
+    for text in ('{"identity": "of something else", "tried": [[0.9, 1.0]]}', "[]"):
+        run.with_name("checkpoint.tried").write_text(text)
         told.clear()
         fit_parts(GP(**CONFIG), parts, Run(lambda record: told.append(record.epoch), run, resume=True))
         assert told == [1, 2, 3, 4, 5, 6]

@@ -50,7 +50,7 @@ SPACES: dict[str, Space] = {
         "epochs": Whole(4, 24),
         "learning_rate": Real(4e-3, 6e-2),
         "vector_deviation": Real(0.02, 0.2),
-        "weight_decay": Share(0.0, 0.5),
+        "weight_decay": Share(0.0, 2.0),
         "shelf_deviation": Real(0.04, 0.6),
         "mean_deviation": Real(0.1, 1.0),
         "noise_deviation": Real(0.03, 0.6),

@@ -106,6 +106,11 @@ class Model(ABC):
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
+    def chosen(self) -> dict[str, float]:
+        """Hyper-parameters that a fit chose by itself, where they were left open."""
+        return {}
+
+    @property
     def version(self) -> str:
         """Twelve hex digits that name this model: of its settings and every fitted number. A verified folder tells its own."""
         if self.written_version:

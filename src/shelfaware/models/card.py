@@ -39,7 +39,8 @@ def model_card(model: Model, metrics: dict[str, Any] | None) -> str:
         "",
         "## Settings",
         "",
-        *(f"- {name}: {value}" for name, value in model.config.items()),
+        *(f"- {name}: {value}" for name, value in model.config.items() if name not in model.chosen),
+        *(f"- {name}: {value:g}, chosen by a held-out part of the training ratings" for name, value in model.chosen.items()),
         "",
     ]
     if metrics:

@@ -16,7 +16,7 @@ from shelfaware.models.available import available_disk, available_memory
 from shelfaware.models.ease import FEW, WHOLE_BOOKS
 from shelfaware.models.ease_histories import MOST_ROWS
 from shelfaware.models.gp import GP
-from shelfaware.models.gp_fitting import ENOUGH
+from shelfaware.models.gp_fitting import ENOUGH, few_a_book, many_a_reader
 
 PROGRAM = 400_000_000
 """Bytes that the program has with its libraries and compiled code, whatever the data."""
@@ -88,12 +88,12 @@ class Estimate:
 def estimate(model: GP, of: Size, *, in_parts: bool, by_popularity: bool = False) -> Estimate:
     """What a fit of `model` takes, its ranker with it: EASE, or popularity where that is asked for."""
     value = 4 * of.books * (3 * model.factors + 4)  # bytes of a table of books
-    sparse = of.ratings < ENOUGH * of.books  # then a first fit says how far to trust the second
+    first = _first_fits(model, of)
     rows = PART_ROW * of.part_rows if in_parts else ROW * of.rows
-    training = (6 if sparse and not in_parts else 4) * value
+    training = (6 if first and not in_parts else 4) * value
     ease = Estimate(0, 0, 0.0) if by_popularity else _of_ease(of, in_parts=in_parts)
     weights = 0 if by_popularity else _weights(of)
-    epochs = model.epochs * (2 if sparse else 1) * of.ratings * (1 + model.factors / 25) / 1e6
+    epochs = model.epochs * (of.ratings + first * min(of.ratings, ENOUGH)) * (0.4 + model.factors / 64) / 1e6
     # A checkpoint is written beside the one before; both are gone when the model is written.
     checkpoints = (6 if in_parts else 8) * value
     alone = PROGRAM + USER * of.users + rows  # what each process has for itself; the table is divided among them
@@ -102,6 +102,13 @@ def estimate(model: GP, of: Size, *, in_parts: bool, by_popularity: bool = False
         disk_bytes=max(checkpoints, value + 200 * of.books + weights + ease.disk_bytes),
         seconds=STARTING + BOOK_SECONDS * of.books + epochs + ease.seconds + 3e-6 * of.rows,
     )
+
+
+def _first_fits(model: GP, of: Size) -> int:
+    """Fits that come before the one that counts, at most (`gp_fitting`)."""
+    sparse = few_a_book(of.ratings, of.books)
+    decays = len(model.decays) if sparse or many_a_reader(of.ratings, of.users) else 1
+    return decays if sparse or decays > 1 else 0
 
 
 def _of_ease(of: Size, *, in_parts: bool) -> Estimate:

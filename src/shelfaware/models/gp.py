@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,17 @@ from shelfaware.models.source import Source
 from shelfaware.training.loop import Run
 
 
+class Decay(NamedTuple):
+    """How strongly vectors are held back: `weight_decay` and `vector_deviation`."""
+
+    weight_decay: float
+    vector_deviation: float
+
+
+DECAYS = (Decay(0.0, 0.058), Decay(0.1, 0.058), Decay(0.3, 0.058), Decay(1.0, 0.1))
+"""The usual one, then stronger and stronger ones: what many ratings a reader, or few a book, need."""
+
+
 @dataclass(kw_only=True, eq=False)
 class GP(RatingModel):
     """A book has a vector q; a reader's taste is the posterior of a regression of their stars on the vectors they rated.
@@ -51,7 +62,8 @@ class GP(RatingModel):
     factors            width of q
     shelves            whether shelf states without stars are used; None: where the data has them
     vector_deviation   tau of the prior N(0, tau^2) on q, which acts as a decay lambda_1 / n_j = 1 / (2 tau^2 n_j)
-    weight_decay       lambda_0, a decay of q that does not fade with the number of ratings
+    weight_decay       lambda_0, a decay of q that does not fade with the number of ratings; without either of the two both
+                       are chosen by a held-out tenth, of DECAYS, where the data may need more than the first (`gp_fitting`)
     shelf_deviation, mean_deviation, noise_deviation   the same for y and z, for mu (stars), for log s_j - log s
     learning_rate      peak, of steps of up to 2,048 ratings; larger ones take sqrt(batch_size / 2,048) times as much
     block_size, batch_size   places for ratings in a packed block, and in all blocks of a step
@@ -69,8 +81,8 @@ class GP(RatingModel):
     learning_rate: float = 2e-2
     batch_size: int = 2048
     block_size: int = 32
-    weight_decay: float = 0.0
-    vector_deviation: float = 0.058
+    weight_decay: float | None = None
+    vector_deviation: float | None = None
     shelf_deviation: float = 0.2
     mean_deviation: float = 0.35
     noise_deviation: float = 0.1
@@ -81,6 +93,19 @@ class GP(RatingModel):
         from shelfaware.models.gp_fitting import fitted
 
         return fitted(self, Source.of(train_data), validation, run)
+
+    @property
+    def decays(self) -> tuple[Decay, ...]:
+        """Those to choose from: one, where it is given."""
+        usual, decay, deviation = DECAYS[0], self.weight_decay, self.vector_deviation
+        if decay is None and deviation is None:
+            return DECAYS
+        given = usual.weight_decay if decay is None else decay, usual.vector_deviation if deviation is None else deviation
+        return (Decay._make(given),)
+
+    @property
+    def chosen(self) -> dict[str, float]:
+        return Decay._make(self.arrays["decay"].tolist())._asdict() if "decay" in self.arrays else {}
 
     def named(self, books: AnyArray, scalars: AnyArray, center: float) -> dict[str, AnyArray]:
         """A learned table [n_books, width] and scalars [1, 2] as `arrays`."""

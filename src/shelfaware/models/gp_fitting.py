@@ -1,4 +1,4 @@
-"""How `gp` learns its tables, from memory or from parts; where books have few ratings, how far they are trusted."""
+"""How `gp` learns its tables, from memory or from parts, and how it finds how far to hold vectors back, and to trust them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from shelfaware.data.folder import write_file
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import Split, split
 from shelfaware.errors import DataError
-from shelfaware.models.gp import GP, table_of
-from shelfaware.models.gp_trust import LEAST_TRUST, Plain, best_trust, toward_bias, with_unrated
+from shelfaware.models.gp import GP, Decay, table_of
+from shelfaware.models.gp_trust import LEAST_TRUST, Plain, Trusted, best_trust, toward_bias, whole_trust, with_unrated
 from shelfaware.models.readers import Readers
 from shelfaware.models.source import Source
 from shelfaware.seeding import generator
@@ -31,56 +31,92 @@ OnEpoch = Callable[[EpochRecord], object]
 PRIOR_COUNT = 10.0
 """Ratings of the general mean that stand before a book's own when its mean is first guessed."""
 
-ENOUGH = 50
-"""Ratings a book, on average, from which on a point estimate of its vector is trusted without being checked."""
+FEW_A_BOOK, MANY_A_READER = 50, 10
+"""Ratings, on average: with fewer a book, or more a reader, a fit without a tenth of them says how far vectors are held back.
+
+Of few a book a point estimate of its vector learns noise; of many a reader each is one among many that explain the rest.
+"""
+
+ENOUGH = 20_000_000
+"""Ratings by which the choice is made, where the data comes in parts and has more."""
 
 
 class Means(NamedTuple):
-    """The mean of all stars; of each book, as if PRIOR_COUNT ratings of that stood before its own; and how many those are."""
+    """The mean of all stars; of each book, as if PRIOR_COUNT ratings of that stood before its own; and counts."""
 
     center: float
     of_books: Floats  # [n_books]
     n_ratings: Positions  # [n_books]
+    n_raters: int
+    of_parts: tuple[int, ...]  # ratings
 
     @classmethod
     def of(cls, source: Source) -> Means:
-        total, n = 0.0, np.zeros(source.n_books, np.int64)
+        total, n, n_raters, of_parts = 0.0, np.zeros(source.n_books, np.int64), 0, []
         for part in source:
             total += float(part.stars[part.rated].astype(np.float64).sum())
             n += part.book_ratings()
+            n_raters += int(np.count_nonzero(part.user_ratings()))
+            of_parts.append(part.n_ratings)
         if not n.sum():
             raise DataError("there is not one rating to learn from")
         center, excess = total / int(n.sum()), np.zeros(source.n_books)
         for part in source:
             stars = part.stars[part.rated].astype(np.float64)
             excess += np.bincount(part.book_index[part.rated], stars - center, source.n_books)
-        return cls(center, center + excess / (n + PRIOR_COUNT), n)
+        return cls(center, center + excess / (n + PRIOR_COUNT), n, n_raters, tuple(of_parts))
+
+    @property
+    def sparse(self) -> bool:
+        """Whether books have few ratings."""
+        return few_a_book(int(self.n_ratings.sum()), int(np.count_nonzero(self.n_ratings)))
+
+    @property
+    def heavy(self) -> bool:
+        """Whether readers have many."""
+        return many_a_reader(int(self.n_ratings.sum()), self.n_raters)
+
+
+class Start(NamedTuple):
+    """What a fit starts from."""
+
+    decay: Decay
+    means: Means
+
+
+def few_a_book(n_ratings: int, n_books: int) -> bool:
+    return n_ratings < FEW_A_BOOK * n_books
+
+
+def many_a_reader(n_ratings: int, n_readers: int) -> bool:
+    return n_ratings > MANY_A_READER * n_readers
 
 
 def fitted(model: GP, source: Source, validation: Interactions | None, run: Run) -> dict[str, AnyArray]:
-    """The arrays of `model`; it gets its history. Where books have few ratings a fit without a tenth of them comes first."""
+    """The arrays of `model`; it gets its history. Where a decay, or trust, is to be found, other fits come first."""
     means = Means.of(source)
-    rated = means.n_ratings > 0
-    if means.n_ratings.sum() >= ENOUGH * np.count_nonzero(rated):
-        return with_unrated(learned(model, source, validation, run, means), source.books, rated)
-    kept = Kept(run.checkpoint, f"{model.name} {model.config} {source.identity}")
-    known: float | None = exchanged(kept.read() if run.resume else None)[0]
-    trust: float = known or exchanged(_trust(model, source, run))[0]
-    kept.write(trust)
-    run = replace(run, on_epoch=_of_two(run.on_epoch, model.epochs))
-    arrays = toward_bias(learned(model, source, validation, run, means), Plain.of(source), trust)
-    kept.remove()
-    return with_unrated(arrays, source.books, rated)
+    decays = model.decays if means.sparse or means.heavy else model.decays[:1]
+    if len(decays) == 1 and not means.sparse:
+        arrays = learned(model, source, validation, run, Start(decays[0], means))
+    else:
+        kept = Kept(run.checkpoint, f"{model.name} {model.config} {source.identity}")
+        tried = _tried(model, _enough_of(source, means, model.seed), run, (decays, kept), sparse=means.sparse)
+        best = max(range(len(tried)), key=lambda i: tried[i].gain)
+        last = replace(run, on_epoch=_of_several(run.on_epoch, len(decays), len(decays) + 1))
+        arrays = learned(model, source, validation, last, Start(decays[best], means))
+        if means.sparse:
+            arrays = toward_bias(arrays, Plain.of(source), tried[best].trust)
+        arrays["decay"] = np.array(decays[best])
+        kept.remove()
+    return with_unrated(arrays, source.books, means.n_ratings > 0)
 
 
-def learned(
-    model: GP, source: Source, validation: Interactions | None, run: Run, means: Means | None = None
-) -> dict[str, AnyArray]:
+def learned(model: GP, source: Source, validation: Interactions | None, run: Run, start: Start) -> dict[str, AnyArray]:
     """The tables as they are. Ratings are watched only where the source is in memory."""
     from shelfaware.models.gp_batches import Batches
     from shelfaware.models.gp_learner import GPLearner
 
-    means, readers = means or Means.of(source), source.readers()
+    (decay, means), readers = start, source.readers()
     batches = Batches(model, source.n_books, readers, source.n_parts)
     if not batches.n_steps:
         raise DataError("gp needs users with at least two ratings to learn from, and there is none")
@@ -91,21 +127,40 @@ def learned(
         table = table_of(model.named(books, scalars, means.center))
         return Scores.of_errors(model.errors(table, readers(0), watched))
 
-    learner = GPLearner(model, batches, means.of_books, means.center, score if watched else None)
-    identity = f"{model.name} {model.config} {source.identity} {validation.fingerprint if validation else None}"
+    learner = GPLearner(model, decay, batches, means.of_books, means.center, score if watched else None)
+    identity = f"{model.name} {model.config} {decay} {source.identity} {validation.fingerprint if validation else None}"
     (books, scalars), model.history = train(learner, run, identity=identity, patience=model.patience, max_redraws=0)
     return model.named(books, scalars, means.center)
 
 
-def _trust(model: GP, source: Source, run: Run) -> float:
-    """How far to trust what is learned of all: as far as what is learned of nine tenths is best for the last (`gp_trust`)."""
-    cuts = _cuts(source, model.seed)
+def _tried(model: GP, source: Source, run: Run, choice: tuple[tuple[Decay, ...], Kept], *, sparse: bool) -> list[Trusted]:
+    """What each decay is worth that was tried, the usual one first, until a stronger one is worse than the one before.
+
+    Learned of nine tenths, judged by the last; how far to trust it is asked where books have few ratings.
+    """
+    (decays, kept), cuts = choice, _cuts(source, model.seed)
     most = replace(source, read=lambda i: cuts[i]()[0], identity=f"{source.identity} without a tenth")
     if not any((Readers.of(part).n_ratings > 1).any() for part in most):
-        return LEAST_TRUST
-    checkpoint = run.checkpoint and run.checkpoint.with_name(run.checkpoint.name + ".first")
-    first = replace(run, checkpoint=checkpoint, on_epoch=_of_two(run.on_epoch, model.epochs, first=True))
-    return best_trust(model, learned(model, most, None, first), Plain.of(most), cuts)
+        return [Trusted(LEAST_TRUST, 0.0)]
+    tried: list[Trusted] = exchanged(kept.read() if run.resume else [])[0]
+    plain, means = Plain.of(most), Means.of(most)
+    while len(tried) < len(decays) and (len(tried) < 2 or tried[-1].gain > tried[-2].gain):
+        i = len(tried)
+        checkpoint = run.checkpoint and run.checkpoint.with_name(f"{run.checkpoint.name}.{i}")
+        first = replace(run, checkpoint=checkpoint, on_epoch=_of_several(run.on_epoch, i, len(decays) + 1))
+        arrays = learned(model, most, None, first, Start(decays[i], means))
+        found = best_trust(model, arrays, plain, cuts) if sparse else whole_trust(model, arrays, plain, cuts)
+        tried = exchanged([*tried, found])[0]
+        kept.write(tried)
+    return tried
+
+
+def _enough_of(source: Source, means: Means, seed: int) -> Source:
+    """The source, or of a large one so many random parts, which are whole readers, that a choice can be made by them."""
+    order = generator(seed, "parts to choose by").permutation(source.n_parts)
+    before = np.cumsum(np.array(means.of_parts)[order]) - np.array(means.of_parts)[order]
+    some = np.sort(order[before < ENOUGH]).tolist()
+    return replace(source, read=lambda i: source.read(some[i]), n_parts=len(some))
 
 
 def _cuts(source: Source, seed: int) -> list[Callable[[], Split]]:
@@ -120,35 +175,33 @@ def _cuts(source: Source, seed: int) -> list[Callable[[], Split]]:
     return [partial(cut, i) for i in range(source.n_parts)]
 
 
-def _of_two(on_epoch: OnEpoch | None, epochs: int, *, first: bool = False) -> OnEpoch | None:
-    """`on_epoch` told of a fit as of the first or second half of one."""
+def _of_several(on_epoch: OnEpoch | None, i: int, n: int) -> OnEpoch | None:
+    """`on_epoch` told of fit i of n as of a part of one."""
     if on_epoch is None:
         return None
-    return lambda record: on_epoch(
-        replace(record, epoch=record.epoch + (0 if first else epochs), epochs=record.epochs + epochs)
-    )
+    return lambda record: on_epoch(replace(record, epoch=record.epoch + i * record.epochs, epochs=record.epochs * n))
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The trust that was found, in a file beside the checkpoint: a run that goes on has no second first fit."""
+    """What was tried, in a file beside the checkpoint: a run that goes on does not try it again."""
 
     checkpoint: Path | None
     identity: str
 
     @property
     def path(self) -> Path | None:
-        return self.checkpoint and self.checkpoint.with_name(self.checkpoint.name + ".trust")
+        return self.checkpoint and self.checkpoint.with_name(self.checkpoint.name + ".tried")
 
-    def read(self) -> float | None:
-        """None where there is none of this run."""
+    def read(self) -> list[Trusted]:
+        """Nothing where there is none of this run."""
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
             about = json.loads(self.path.read_bytes()) if self.path else {}
-            return float(about["trust"]) if about["identity"] == self.identity else None
-        return None
+            return [Trusted(*map(float, one)) for one in about["tried"]] if about["identity"] == self.identity else []
+        return []
 
-    def write(self, trust: float) -> None:
-        text = json.dumps({"identity": self.identity, "trust": trust}) + "\n"
+    def write(self, tried: list[Trusted]) -> None:
+        text = json.dumps({"identity": self.identity, "tried": tried}) + "\n"
         if self.path and is_first():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_file(self.path, lambda path: path.write_text(text, encoding="utf-8"))

@@ -11,6 +11,7 @@ import numpy as np
 
 from shelfaware.arrays import AnyArray, Floats
 from shelfaware.models import gp_network
+from shelfaware.models.gp import Decay
 from shelfaware.models.gp_batches import Batches
 from shelfaware.models.gp_shares import shared
 from shelfaware.seeding import generator
@@ -31,6 +32,7 @@ class GPLearner:
     """What the loop trains: `start_means` [n_books] are the book means to start from; `score` validates a book table."""
 
     config: GP
+    decay: Decay
     batches: Batches
     start_means: Floats
     center: float
@@ -40,8 +42,7 @@ class GPLearner:
         config = self.config
         self.epochs, self.n_books = config.epochs, len(self.start_means)
         self.task = gp_network.Task(
-            config.weight_decay,
-            config.vector_deviation,
+            *self.decay,
             config.shelf_deviation,
             config.mean_deviation,
             config.noise_deviation,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -65,7 +66,19 @@ def toward_bias(arrays: dict[str, AnyArray], plain: Plain, trust: float) -> dict
     return {**arrays, **{name: array.astype(np.float32) for name, array in mixed.items()}}
 
 
-def best_trust(model: GP, arrays: dict[str, AnyArray], plain: Plain, cuts: list[Callable[[], Split]]) -> float:
+class Trusted(NamedTuple):
+    """How far a table is trusted, and by how much its squared error is then below that of `bias`, on average."""
+
+    trust: float
+    gain: float
+
+
+def whole_trust(model: GP, arrays: dict[str, AnyArray], plain: Plain, cuts: list[Callable[[], Split]]) -> Trusted:
+    """All of it, judged on the held-out ratings of `cuts` (learned from, held out), each a part."""
+    return Trusted(1.0, _gain(model, arrays, plain, cuts)[0])
+
+
+def best_trust(model: GP, arrays: dict[str, AnyArray], plain: Plain, cuts: list[Callable[[], Split]]) -> Trusted:
     """The one of TRUSTS by which `arrays` are best for the held-out ratings of `cuts` (learned from, held out), each a part.
 
     No more than LEAST_TRUST unless it beats `bias` there by more than the standard error of the difference (Breiman et al.
@@ -73,7 +86,7 @@ def best_trust(model: GP, arrays: dict[str, AnyArray], plain: Plain, cuts: list[
     """
     means, errors = np.array([_gain(model, toward_bias(arrays, plain, trust), plain, cuts) for trust in TRUSTS]).T  # [trusts]
     best = int(means.argmax())
-    return TRUSTS[best] if means[best] > errors[best] else LEAST_TRUST
+    return Trusted(TRUSTS[best], float(means[best])) if means[best] > errors[best] else Trusted(LEAST_TRUST, 0.0)
 
 
 def _gain(model: GP, arrays: dict[str, AnyArray], plain: Plain, cuts: list[Callable[[], Split]]) -> tuple[float, float]:
