@@ -69,7 +69,7 @@ def test_a_split_whose_test_ratings_the_search_may_have_seen() -> None:
 
 @pytest.mark.parametrize("name", [name for name in SPACES if name in MODELS])
 def test_a_space_has_the_usual_settings_inside(name: str) -> None:
-    usual = create(name).config
+    usual = create(name).usual
     for setting, bounds in space_of(name).items():
         assert bounds.low <= usual[setting] <= bounds.high, setting
         low, high = (create(name, {setting: bound}).config[setting] for bound in (bounds.low, bounds.high))

@@ -152,7 +152,7 @@ def _one_trial(study: optuna.Study, search: Search, parts: Split, number: int) -
     import optuna
 
     study.sampler = optuna.samplers.TPESampler(seed=int(generator(search.seed, "trial", number).integers(2**31)))
-    space, usual = space_of(search.model), create(search.model).config
+    space, usual = space_of(search.model), create(search.model).usual
     if number == 0:
         study.enqueue_trial({name: usual[name] for name in space})
     trial = study.ask()

@@ -106,6 +106,11 @@ class Model(ABC):
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
+    def usual(self) -> dict[str, Any]:
+        """The same, with what a fit tries first for those that it would choose by itself."""
+        return self.config
+
+    @property
     def chosen(self) -> dict[str, float]:
         """Hyper-parameters that a fit chose by itself, where they were left open."""
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -102,6 +102,10 @@ class GP(RatingModel):
             return DECAYS
         given = usual.weight_decay if decay is None else decay, usual.vector_deviation if deviation is None else deviation
         return (Decay._make(given),)
+
+    @property
+    def usual(self) -> dict[str, Any]:
+        return {**self.config, **self.decays[0]._asdict()}
 
     @property
     def chosen(self) -> dict[str, float]:

@@ -106,7 +106,8 @@ def fitted(model: GP, source: Source, validation: Interactions | None, run: Run)
         arrays = learned(model, source, validation, last, Start(decays[best], means))
         if means.sparse:
             arrays = toward_bias(arrays, Plain.of(source), tried[best].trust)
-        arrays["decay"] = np.array(decays[best])
+        if len(decays) > 1:
+            arrays["decay"] = np.array(decays[best])
         kept.remove()
     return with_unrated(arrays, source.books, means.n_ratings > 0)
 
@@ -142,7 +143,7 @@ def _tried(model: GP, source: Source, run: Run, choice: tuple[tuple[Decay, ...],
     most = replace(source, read=lambda i: cuts[i]()[0], identity=f"{source.identity} without a tenth")
     if not any((Readers.of(part).n_ratings > 1).any() for part in most):
         return [Trusted(LEAST_TRUST, 0.0)]
-    tried: list[Trusted] = exchanged(kept.read() if run.resume else [])[0]
+    tried = _of_first(kept.read() if run.resume else [])
     plain, means = Plain.of(most), Means.of(most)
     while len(tried) < len(decays) and (len(tried) < 2 or tried[-1].gain > tried[-2].gain):
         i = len(tried)
@@ -150,9 +151,14 @@ def _tried(model: GP, source: Source, run: Run, choice: tuple[tuple[Decay, ...],
         first = replace(run, checkpoint=checkpoint, on_epoch=_of_several(run.on_epoch, i, len(decays) + 1))
         arrays = learned(model, most, None, first, Start(decays[i], means))
         found = best_trust(model, arrays, plain, cuts) if sparse else whole_trust(model, arrays, plain, cuts)
-        tried = exchanged([*tried, found])[0]
+        tried = _of_first([*tried, found])
         kept.write(tried)
     return tried
+
+
+def _of_first(tried: list[Trusted]) -> list[Trusted]:
+    """What the first process found: machines round differently, and all have to choose alike."""
+    return [Trusted(*one) for one in exchanged(tried)[0]]
 
 
 def _enough_of(source: Source, means: Means, seed: int) -> Source:
