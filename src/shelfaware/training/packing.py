@@ -113,9 +113,9 @@ class Packing:
         """The rows of the users, `size` of each in the first places; in random order where not all fit."""
         slot_of, drawn = np.full(len(self._n_rows), EMPTY, np.int32), np.zeros(len(self._n_rows), bool)
         slot_of[users], drawn[users] = np.arange(len(users)), crowded | (self._n_rated[users] > size)
-        slot = slot_of[self.user]
+        slot = np.repeat(slot_of, self._n_rows)  # faster than slot_of[user], whose order is not known to be ascending
         rank, other = np.where(slot < 0, NOWHERE, self._rank), ~self.rated
-        some = np.flatnonzero(drawn[self.user])
+        some = np.flatnonzero(np.repeat(drawn, self._n_rows))
         mine = slot[some]
         rank[some] = np.where(other[some], NOWHERE, _drawn(mine, ~other[some], size, rng))
         other[some] |= rank[some] >= size[mine]
@@ -129,16 +129,26 @@ class Packing:
 
     @cached_property
     def _n_rated(self) -> Positions:
-        return np.bincount(self.user[self.rated], minlength=len(self._n_rows))
+        return np.diff(np.append(self._rated_before, np.count_nonzero(self.rated))[self._starts])
+
+    @cached_property
+    def _starts(self) -> Positions:
+        """Where the rows of each user begin, and all end [n_users + 1]."""
+        return np.concatenate([[0], np.cumsum(self._n_rows)])
+
+    @cached_property
+    def _rated_before(self) -> Indices:
+        """Ratings before each row [n_rows]."""
+        return np.cumsum(self.rated, dtype=np.int32) - self.rated
 
     @cached_property
     def _rank(self) -> Indices:
         """Of each row among the user's rated or other rows [n_rows]."""
-        rated: Positions = np.cumsum(self.rated) - self.rated
-        start = np.cumsum(self._n_rows) - self._n_rows
-        among = np.where(self.rated, rated, np.arange(len(rated)) - rated)
-        first = np.append(rated, 0)[start]  # a user without rows begins where the next one does
-        return np.asarray(among - np.where(self.rated, first[self.user], (start - first)[self.user]), np.int32)
+        before, starts = self._rated_before, self._starts[:-1].astype(np.int32)
+        first = np.append(before, 0)[starts].astype(np.int32)  # a user without rows begins where the next one does
+        among_rated = before - np.repeat(first, self._n_rows)
+        place = np.arange(len(before), dtype=np.int32) - np.repeat(starts, self._n_rows)
+        return np.asarray(np.where(self.rated, among_rated, place - among_rated), np.int32)
 
     @cached_property
     def _patterns(self) -> list[tuple[list[int], int]]:
