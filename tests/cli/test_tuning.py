@@ -126,3 +126,11 @@ def test_help_loads_no_optuna() -> None:
     code += "print([m for m in ('optuna', 'jax', 'matplotlib', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_gp_is_searched_from_its_usual_decay_on(workshop: Path, command: Command, tmp_path: Path) -> None:
+    """What gp would choose by itself has a usual value in the table too."""
+    done = command("tune", workshop / "sample", "--model", "gp", "--trials", 1, "--out", tmp_path / "tune")
+    assert done.code == 0
+    rows = [line.split() for line in done.out.splitlines() if line.strip().startswith(("weight_decay", "vector_deviation"))]
+    assert sorted(rows) == [["vector_deviation", "0.058", "0.058"], ["weight_decay", "0", "0"]]

@@ -6,6 +6,7 @@ import json
 import pickle
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import split
-from shelfaware.errors import DataError, EvaluationError, ModelError
+from shelfaware.errors import DataError, EvaluationError, ModelError, TrainingError
 from shelfaware.evaluation import compare as module
 from shelfaware.evaluation.compare import compare, fit_and_evaluate, peak_megabytes
 from shelfaware.evaluation.plan import Plan
@@ -126,6 +127,27 @@ def test_peak_memory_is_this_process_s() -> None:
     block[::4096] = b"x" * len(block[::4096])
     assert 50 < before < peak_megabytes() < 20_000
     assert peak_megabytes() >= 150
+
+
+def test_a_process_that_is_killed_is_named(planted: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed:
+        def __init__(self, *_: object, **__: object) -> None:
+            pass
+
+        def __enter__(self) -> Killed:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def submit(self, *_: object) -> Future[object]:
+            future: Future[object] = Future()
+            future.set_exception(BrokenProcessPool("abruptly"))
+            return future
+
+    monkeypatch.setattr(module, "ProcessPoolExecutor", Killed)
+    with pytest.raises(TrainingError, match="the process that fitted bias in round 1 was killed, perhaps for want of memory"):
+        compare(planted, ["bias"])
 
 
 def test_a_wrong_name_is_refused_before_anything_is_fitted(planted: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:

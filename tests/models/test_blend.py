@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
@@ -77,6 +79,19 @@ def test_its_variance_is_calibrated_on_what_was_held_out(planted_split: Split) -
         .deviation
         is None
     )
+
+
+def test_where_no_member_helps_it_says_the_mean(planted: Interactions) -> None:
+    """Everybody gives everything 4 stars: every weight is 0, and every answer has its shape all the same."""
+    same = replace(planted, stars=np.where(planted.rated, 4, np.nan).astype(np.float32))
+    model = Blend(members="als,bias").fit(same)
+    assert not model.arrays["weights"].any()
+    readers = model.known_readers.take(np.arange(3))
+    np.testing.assert_allclose(model.expect(readers), np.full((3, planted.n_books), 4.0))
+    left_out = model.left_out(readers)
+    assert left_out is not None
+    np.testing.assert_allclose(left_out, np.full(int(readers.rated.sum()), 4.0))
+    assert model.explain(readers.take(np.array([0])), np.arange(5)).stars == pytest.approx([4.0] * 5)
 
 
 @pytest.mark.parametrize("members", ["ease", "gp,gmf", "gp,blend", "neighbours"])

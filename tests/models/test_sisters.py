@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from shelfaware.data.interactions import READ, Interactions
+from shelfaware.data.interactions import READ, Interactions, Scale
 from shelfaware.models.als import ALS
 from shelfaware.models.neighbours import Neighbours
 from shelfaware.models.readers import Readers
@@ -85,3 +87,13 @@ def test_a_user_is_not_their_own_neighbour(planted: Interactions) -> None:
     known = model.known_readers.take(np.array([7]))
     stranger = Readers(known.indptr, known.book_index, known.stars, known.shelf, np.array([-1]))
     assert np.abs(model.expect(known) - model.expect(stranger)).max() > 0.1
+
+
+def test_no_stars_are_a_rating_too(planted: Interactions) -> None:
+    """On a scale from 0 neighbours say what they say on the same one from 1, a star less."""
+    lower = replace(planted, stars=planted.stars - 1, scale=Scale(0.0, 4.0, 1.0))
+    assert (lower.stars == 0).any()
+    answers = [Neighbours(neighbours=20, common=3).fit_stars(data) for data in (planted, lower)]
+    readers = [model.known_readers.take(np.arange(40)) for model in answers]
+    high, low = (model.expect(some) for model, some in zip(answers, readers, strict=True))
+    np.testing.assert_allclose(low, high - 1, atol=1e-9)

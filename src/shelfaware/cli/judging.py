@@ -121,14 +121,16 @@ def plot(
     factors: Annotated[
         str, typer.Option("--factors", metavar="K,K,...", help="Of a dataset: fit --model at these widths and draw its MSE.")
     ] = "",
-    model: Annotated[str, typer.Option("--model", help="The model to fit at each of --factors.")] = "gp",
+    model: Annotated[str | None, typer.Option("--model", help="The model to fit at each of --factors; gp by default.")] = None,
 ) -> None:
     """Draw what there is to see: learning curve, error by activity and calibration of a model; ratings of a dataset."""
+    from shelfaware.errors import DataError
     from shelfaware.evaluation.pictures import dataset_pictures, factors_picture, model_pictures
     from shelfaware.models.folder import MANIFEST
 
+    if model and not factors:
+        raise DataError("--model is the model to fit at each of --factors; give both")
     if (folder / MANIFEST).exists():
-        from shelfaware.errors import DataError
         from shelfaware.models.folder import load_model
 
         if factors:
@@ -143,7 +145,7 @@ def plot(
         from shelfaware.data.dataset import load
 
         data = load(folder)
-        paths = factors_picture(data, model, _widths(factors), out) if factors else dataset_pictures(data, out)
+        paths = factors_picture(data, model or "gp", _widths(factors), out) if factors else dataset_pictures(data, out)
     for path in paths:
         note(str(path))
 

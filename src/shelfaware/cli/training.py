@@ -61,6 +61,7 @@ def train(
     from shelfaware.cli.planning import planned
     from shelfaware.data.folder import refuse_foreign
     from shelfaware.data.parts import Parts
+    from shelfaware.errors import ModelError
     from shelfaware.models.base import Model
     from shelfaware.models.estimates import Size
     from shelfaware.models.folder import ARRAYS
@@ -90,6 +91,8 @@ def train(
     origin = _origin(parts, dataset, out, (holdout, seed))
     origin = dataclasses.replace(origin, validation=_validation(made, validation))
     place.check(made)
+    if not made.in_epochs and (resume or validation):
+        raise ModelError(f"{model} is fitted at once, so that --resume and --validation mean nothing to it; leave them out")
     plan = planned(made, Size.of(parts, place.here), out, from_parts=from_parts, watched=_watched(made, origin))
     run = Run(checkpoint=out.with_name(out.name + ".checkpoint"), resume=resume)
     with alone(out) if place.first else contextlib.nullcontext(), place.group() as group:
@@ -157,8 +160,8 @@ def _made(name: str, preset: str | None, settings: dict[str, Any], data: "Parts"
         name = kind = "gmf:notebook"
     if shelves and not any(part.has_shelves for part in data):
         raise DataError("this dataset has no shelf states; leave out --shelves")
-    if shelves is False and kind not in TOLD:
-        raise ModelError(f"--no-shelves is a setting of {' and '.join(TOLD)}, not of {name}")
+    if shelves is not None and kind not in TOLD:
+        raise ModelError(f"--{'' if shelves else 'no-'}shelves is a setting of {' and '.join(TOLD)}, not of {name}")
     return create(name, {key: value for key, value in settings.items() if key != "shelves" or kind in TOLD})
 
 

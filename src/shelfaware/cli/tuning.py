@@ -56,7 +56,7 @@ def _short(value: float) -> str:
 def _put_best(best: "Settings") -> None:
     from shelfaware.models.registry import create
 
-    usual, found = create(best.model).config, best.found
+    usual, found = create(best.model).usual, best.found
     rows = [(name, _short(usual[name]), _short(value)) for name, value in best.settings.items()]
     figure = {"mse": "validation MSE", "ndcg_at_10": "validation nDCG@10"}[found["figure"]]
     title = f"{best.model}: {figure} {found['value']:.4f} in trial {found['trial']} of {found['trials']}"

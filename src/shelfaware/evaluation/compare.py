@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shelfaware.data.interactions import Interactions
-from shelfaware.errors import EvaluationError
+from shelfaware.errors import EvaluationError, TrainingError
 from shelfaware.evaluation import board
 from shelfaware.evaluation.beyond import beyond_accuracy
 from shelfaware.evaluation.plan import Plan, Round
@@ -86,7 +87,13 @@ def outcomes(
             if on_model:
                 on_model(f"{name}, round {number} of {len(rounds)}" if len(rounds) > 1 else name)
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
-                found[name].append(fresh.submit(fit_and_evaluate, name, *part).result())
+                try:
+                    found[name].append(fresh.submit(fit_and_evaluate, name, *part).result())
+                except BrokenProcessPool:
+                    raise TrainingError(
+                        f"the process that fitted {name} in round {number} was killed, perhaps for want of memory; "
+                        "leave that model out, or free some memory"
+                    ) from None
     return Compared(plan, rounds, found)
 
 

@@ -47,7 +47,8 @@ def model_pictures(model: Model, test: Interactions | None, out: Path) -> list[P
         paths += plots.save(figure, out / f"error-by-{of}")
     if held.forecast.deviation is not None:
         judged = (held.test.stars, held.clipped, held.forecast.deviation)
-        curve, bins = calibration.coverage_curve(*judged, groups=held.test.user_index), calibration.reliability(*judged)
+        groups = held.test.user_index
+        curve, bins = calibration.coverage_curve(*judged, groups=groups), calibration.reliability(*judged, groups=groups)
         paths += plots.save(plots.calibration(curve, bins, subtitle), out / "calibration")
     return paths
 
@@ -55,8 +56,11 @@ def model_pictures(model: Model, test: Interactions | None, out: Path) -> list[P
 def factors_picture(
     data: Interactions, name: str, factors: Sequence[int], out: Path, holdout: str = "random:0.1"
 ) -> list[Path]:
-    """MSE on what is held out against the width of the vectors: the original's sweep of k. Fits one model a width."""
-    train, test = split(data, holdout)
+    """MSE on validation against the width of the vectors: the original's sweep of k. Fits one model a width.
+
+    Validation is a tenth of what `holdout` leaves to train on, so that nothing is chosen on ratings that are for a test.
+    """
+    train, test = split(split(data, holdout)[0], "random:0.1")
     errors = []
     for width in factors:
         model = create(name, {"factors": width}).fit(train)
@@ -66,7 +70,8 @@ def factors_picture(
         squared = metrics.squared_errors(held.test.stars, held.clipped)
         errors.append(metrics.bootstrap_mean(squared, groups=held.test.user_index))
     subtitle = (
-        f"{name} on {len(held.test):,} held-out {_simulated(data.simulated)}ratings ({holdout}), with 95\u00a0% intervals"
+        f"{name} on {len(held.test):,} {_simulated(data.simulated)}validation ratings inside the training part of {holdout}, "
+        "with 95\u00a0% intervals"
     )
     return plots.save(plots.mse_against_factors(factors, errors, subtitle), out / "mse-against-factors")
 

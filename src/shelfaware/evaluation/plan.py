@@ -10,6 +10,8 @@ from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import folds, split
 from shelfaware.errors import EvaluationError
 
+HOLDOUT = "random:0.1"
+
 
 class Round(NamedTuple):
     """`test` are the ratings held out of `train`; models are fitted with `seed`."""
@@ -29,7 +31,7 @@ class Plan:
     folds     instead of a holdout: every rating is held out once, in one of so many folds, if above 0
     """
 
-    holdout: str = "random:0.1"
+    holdout: str = HOLDOUT
     seed: int = 0
     repeats: int = 1
     folds: int = 0
@@ -37,6 +39,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.folds and self.repeats > 1:
             raise EvaluationError("folds and repeats are two plans; choose one")
+        if self.folds and self.holdout != HOLDOUT:
+            raise EvaluationError("folds hold out every rating in turn; leave out the holdout")
         if self.repeats > 1 and self.holdout.partition(":")[0] not in ("random", "user"):
             raise EvaluationError(f"the split {self.holdout!r} is the same every time; repeat a random or a user split")
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from shelfaware.data.interactions import Interactions
-from shelfaware.errors import EvaluationError
+from shelfaware.errors import DataError, EvaluationError
 from shelfaware.evaluation import curves
 from shelfaware.evaluation.compare import Compared, Outcome, outcomes
 from shelfaware.evaluation.curves import Curve
@@ -103,7 +103,7 @@ def _curves(findings: Findings, say: Callable[[str], object]) -> Sequence[tuple[
             say(f"{name}: {what}")
             try:
                 drawn[name] = of(name)
-            except EvaluationError:
+            except (EvaluationError, DataError):  # too few ratings in a part for this model
                 continue
         found.append((what, drawn))
     return found

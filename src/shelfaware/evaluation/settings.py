@@ -73,5 +73,5 @@ def _chosen_on(content: Any, path: Path) -> ChosenOn | None:
         return ChosenOn(
             str(content["fingerprint"]), str(content["holdout"]), int(content["seed"]), float(content["validation"])
         )
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         raise DataError(f"{path} is damaged: chosen_on has fingerprint, holdout, seed and validation") from None

@@ -46,6 +46,7 @@ class Autoencoder(RatingModel):
     """
 
     name: ClassVar[str] = "autoencoder"
+    in_epochs: ClassVar[bool] = True
     own_differs: ClassVar[bool] = True
 
     factors: int = 128

@@ -84,6 +84,8 @@ class Model(ABC):
     """
 
     name: ClassVar[str]
+    in_epochs: ClassVar[bool] = False
+    """Whether the training loop fits it: then ratings can be watched, and a fit stopped and gone on with."""
     holds_users: ClassVar[bool] = False
 
     seed: int = 0

@@ -68,7 +68,7 @@ class Blend(RatingModel):
         return members
 
     def _members(self) -> list[tuple[float, RatingModel]]:
-        """Each member whose weight is not 0, with its weight."""
+        """Each member whose weight is not 0, with its weight; all of them where all are 0."""
         members: list[tuple[float, RatingModel]] = self.derived(self._rebuilt)
         return members
 
@@ -78,7 +78,7 @@ class Blend(RatingModel):
             prefix = f"{i}."
             model.arrays = {name.removeprefix(prefix): one for name, one in arrays.items() if name.startswith(prefix)}
             model.books, model.scale = self.books, self.scale
-            if weight:
+            if weight or not arrays["weights"].any():  # where nobody has one, all stay, for the shape of an answer
                 members.append((weight, model))
         return members
 

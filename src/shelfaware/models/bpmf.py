@@ -51,6 +51,7 @@ class BPMF(RatingModel):
     """
 
     name: ClassVar[str] = "bpmf"
+    in_epochs: ClassVar[bool] = True
     own_differs: ClassVar[bool] = True
 
     factors: int = 20

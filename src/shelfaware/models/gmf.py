@@ -43,6 +43,7 @@ class GMF(RatingModel):
     """
 
     name: ClassVar[str] = "gmf"
+    in_epochs: ClassVar[bool] = True
     holds_users: ClassVar[bool] = True
 
     factors: int = 64

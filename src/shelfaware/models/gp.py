@@ -74,6 +74,7 @@ class GP(RatingModel):
     """
 
     name: ClassVar[str] = "gp"
+    in_epochs: ClassVar[bool] = True
     own_differs: ClassVar[bool] = True
 
     factors: int = 32

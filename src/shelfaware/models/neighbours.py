@@ -54,7 +54,7 @@ class Neighbours(RatingModel):
             "center": np.array([train.stars[train.rated].mean(dtype=np.float64)]),
             "indptr": readers.indptr,
             "book_index": readers.book_index,
-            "stars": np.where(readers.rated, readers.stars, 0.0).astype(np.float32),
+            "stars": readers.stars.astype(np.float32),  # NaN where unrated: 0 can be a rating
             "taken": self._taken(readers).astype(np.float32),
         }
 
@@ -62,6 +62,11 @@ class Neighbours(RatingModel):
         """x of each row [m]."""
         stars = np.where(readers.rated, readers.stars, 0.0)
         return np.asarray(stars + self.read_weight * (readers.shelf == READ) + self.shelved_weight, np.float64)
+
+    @staticmethod
+    def _has(readers: Readers, taken: Floats) -> Floats:
+        """1 where x says something [m]: of a rated book, or of any that has a weight."""
+        return (readers.rated | (taken > 0)).astype(np.float64)
 
     def _expect(self, readers: Readers) -> Floats:
         table = self.derived(_table)
@@ -79,7 +84,7 @@ class Neighbours(RatingModel):
         """s_uv of the neighbours of each reader, 0 elsewhere [b, n_users]; nobody is a neighbour of themselves."""
         n_books = table.taken.shape[1]
         x = readers.dense(self._taken(readers), n_books)  # [b, n_books]
-        has = (x > 0).astype(np.float64)
+        has = readers.dense(self._has(readers, self._taken(readers)), n_books)
         alike = _correlation((x, has), table, self.common if not self.centered else max(self.common, 2), self.centered)
         known = np.flatnonzero(readers.user_index >= 0)
         alike[known, readers.user_index[known]] = 0.0
@@ -107,10 +112,11 @@ def _table(arrays: dict[str, AnyArray]) -> _Table:
 
     indptr, index, stars = arrays["indptr"], arrays["book_index"], arrays["stars"].astype(np.float64)
     shape = (len(indptr) - 1, len(arrays["star_counts"]))
-    rated = (stars > 0).astype(np.float64)
+    rated, stars = (~np.isnan(stars)).astype(np.float64), np.nan_to_num(stars)
     center, x = float(arrays["center"][0]), arrays["taken"].astype(np.float64)
+    has = np.maximum(rated, x > 0)
     mean = np.repeat(_means(stars, rated > 0, indptr, center), np.diff(indptr))
-    columns = (rated, stars, rated * (stars - mean), x, (x > 0).astype(np.float64), x**2)
+    columns = (rated, stars, rated * (stars - mean), x, has, x**2)
     return _Table(center, *(csr_array((column, index, indptr), shape=shape) for column in columns))
 
 
