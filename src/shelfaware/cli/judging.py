@@ -88,7 +88,10 @@ def named(models: str) -> list[str]:
 
 
 MARKS = {"best": "*", "not distinguishable": "~", "worse": " "}
-MARKED = "* the best; ~ not distinguishable from it: the 95 % interval of their difference holds 0."
+MARKED = (
+    "* the best; ~ not distinguishable from it: the 95 % interval of their difference holds 0; "
+    "\u00b1 half the interval of the MSE; rho: how well deviations rank errors (Spearman)."
+)
 
 
 def _put_board(board: dict[str, Any]) -> None:
@@ -99,7 +102,7 @@ def _put_board(board: dict[str, Any]) -> None:
         "ndcg_at_10": (">nDCG A", 3),
         "ndcg_at_10_unshelved": (">nDCG B", 3),
         "coverage_90": (">in 90 %", 3),
-        "spearman": (">Spearman", 2),
+        "spearman": (">rho", 2),
         "fit_seconds": (">fit s", 1),
         "peak_mb": (">MB", 0),
     }
@@ -110,8 +113,11 @@ def _put_board(board: dict[str, Any]) -> None:
             verdict = row["verdicts"].get(key)
             mark = MARKS.get(verdict, "")
             cells.append(Text(number(row[key], decimals) + mark, style="bold" if verdict == "best" else ""))
-        shown.append((row["model"], *cells))
-    put_table(f"Held out: {board['holdout']}", ("model", *(name for name, _ in columns.values())), shown)
+        bounds = (row.get("intervals") or {}).get("mse")
+        give_or_take = f"{number((bounds[1] - bounds[0]) / 2, 3)}" if bounds else ""
+        shown.append((row["model"], cells[0], give_or_take, *cells[1:]))
+    (first, _), *others = columns.values()
+    put_table(f"Held out: {board['holdout']}", ("model", first, ">\u00b1", *(name for name, _ in others)), shown)
     note(MARKED)
 
 
