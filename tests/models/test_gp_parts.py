@@ -125,6 +125,7 @@ def test_of_every_part_a_tenth_is_held_out_and_never_learned(
         return Trusted(0.5, 0.0)
 
     monkeypatch.setattr(gp_fitting, "best_trust", noted)
+    monkeypatch.setattr(gp_fitting, "JUDGES", len(parts))
     fit_parts(GP(**CONFIG), parts)
     assert len(pairs) == len(parts)
     for part, (kept, held) in zip(parts, pairs, strict=True):

@@ -40,6 +40,9 @@ Of few a book a point estimate of its vector learns noise; of many a reader each
 ENOUGH = 20_000_000
 """Ratings by which the choice is made, where the data comes in parts and has more."""
 
+JUDGES = 3
+"""Parts whose held-out ratings judge: some hundred thousand tell as much as millions, and each takes a forecast."""
+
 
 class Means(NamedTuple):
     """The mean of all stars; of each book, as if PRIOR_COUNT ratings of that stood before its own; and counts."""
@@ -150,7 +153,7 @@ def _tried(model: GP, source: Source, run: Run, choice: tuple[tuple[Decay, ...],
         checkpoint = run.checkpoint and run.checkpoint.with_name(f"{run.checkpoint.name}.{i}")
         first = replace(run, checkpoint=checkpoint, on_epoch=_of_several(run.on_epoch, i, len(decays) + 1))
         arrays = learned(model, most, None, first, Start(decays[i], means))
-        found = best_trust(model, arrays, plain, cuts) if sparse else whole_trust(model, arrays, plain, cuts)
+        found = (best_trust if sparse else whole_trust)(model, arrays, plain, cuts[:JUDGES])
         tried = _of_first([*tried, found])
         kept.write(tried)
     return tried
