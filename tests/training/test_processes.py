@@ -26,7 +26,8 @@ def test_all_decide_as_the_first_one_does(tmp_path: Path) -> None:
     assert first.out == second.out
     weights, mse, kept = np.arange(3.0), [], np.zeros(3)
     while len(mse) < 5 and len(mse) - (np.argmin(mse) + 1 if mse else 0) < 2:
-        weights = np.sin(weights * (len(mse) + 1) + 1.0)
+        for leg in range(2):
+            weights = np.sin(weights * (len(mse) + leg / 2 + 1) + 1.0)
         kept = weights if not mse or weights[0] < min(mse) else kept
         mse.append(float(weights[0]))
     assert first.out == f"{kept.tolist()} {np.argmin(mse) + 1} {mse}\n"

@@ -54,7 +54,8 @@ class Neighbours(RatingModel):
             "center": np.array([train.stars[train.rated].mean(dtype=np.float64)]),
             "indptr": readers.indptr,
             "book_index": readers.book_index,
-            "stars": readers.stars.astype(np.float32),  # NaN where unrated: 0 can be a rating
+            "stars": np.where(readers.rated, readers.stars, 0.0).astype(np.float32),
+            "rated": readers.rated,  # 0 can be a rating
             "taken": self._taken(readers).astype(np.float32),
         }
 
@@ -112,8 +113,8 @@ def _table(arrays: dict[str, AnyArray]) -> _Table:
 
     indptr, index, stars = arrays["indptr"], arrays["book_index"], arrays["stars"].astype(np.float64)
     shape = (len(indptr) - 1, len(arrays["star_counts"]))
-    rated, stars = (~np.isnan(stars)).astype(np.float64), np.nan_to_num(stars)
-    center, x = float(arrays["center"][0]), arrays["taken"].astype(np.float64)
+    rated, center = arrays["rated"].astype(np.float64), float(arrays["center"][0])
+    x = arrays["taken"].astype(np.float64)
     has = np.maximum(rated, x > 0)
     mean = np.repeat(_means(stars, rated > 0, indptr, center), np.diff(indptr))
     columns = (rated, stars, rated * (stars - mean), x, has, x**2)
