@@ -12,6 +12,7 @@ import pytest
 
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.splits import Split
+from shelfaware.models import gmf_network
 from shelfaware.models.gmf import GMF, DeadNetworkError
 from shelfaware.models.gmf_network import GMFLearner, Network, Ratings, Task, batch_loss, run_epoch, step
 from shelfaware.models.readers import Readers
@@ -38,7 +39,7 @@ def test_a_hundred_steps_of_keras(planted: Interactions) -> None:
     import keras
 
     ours = learner(planted, replace(GMF.notebook(factors=9, seed=2), dropout=0.0))
-    network, (_, batches, mask) = ours.start(0), ours.batches(0)
+    network, (_, batches, mask) = ours.start(0), ours.batches(0, 0)
     head = np.asarray(network.head.value[0])
     user, book = keras.Input((1,), dtype="int32"), keras.Input((1,), dtype="int32")
     tables = [keras.layers.Embedding(n, 9) for n in (planted.n_users, planted.n_books)]
@@ -112,23 +113,23 @@ def test_the_decay_cannot_be_evaded() -> None:
 
 def test_dropout_keeps_four_of_five_and_the_mean(planted: Interactions) -> None:
     ours = learner(planted, GMF.notebook(factors=50))
-    _, _, mask = ours.batches(0)
+    _, _, mask = ours.batches(0, 0)
     assert mask.shape == (ours.n_steps, 32, 50)
     n = mask.size
     assert abs(mask.mean() - 0.8) < 4 * (0.16 / n) ** 0.5
-    assert (mask != ours.batches(1)[2]).any()
-    np.testing.assert_array_equal(mask, ours.batches(0)[2])
+    assert (mask != ours.batches(1, 0)[2]).any()
+    np.testing.assert_array_equal(mask, ours.batches(0, 0)[2])
     # The hidden sum is linear in the mask over keep, so dropout leaves its mean: a head of 1s on products of 1.
     kept = (mask / 0.8).sum(-1)
     assert abs(kept.mean() - 50) < 4 * (50 * 0.25 / kept.size) ** 0.5
-    assert learner(planted, GMF(dropout=0.0)).batches(0)[2].all()
-    assert abs(learner(planted, GMF(dropout=0.35)).batches(0)[2].mean() - 0.65) < 0.01
+    assert learner(planted, GMF(dropout=0.0)).batches(0, 0)[2].all()
+    assert abs(learner(planted, GMF(dropout=0.35)).batches(0, 0)[2].mean() - 0.65) < 0.01
 
 
 def test_an_epoch_has_every_rating_once_and_reports_the_mean_over_ratings(planted: Interactions) -> None:
     """Where nothing moves, the epoch's loss is the plain mean over all ratings, those of the short last batch too."""
     ours = learner(planted, replace(GMF.notebook(factors=4), dropout=0.0))
-    numbers, batches, _ = ours.batches(2)
+    numbers, batches, _ = ours.batches(2, 0)
     real = ~np.isnan(batches.stars)
     assert real[:-1].all()
     assert real[-1].sum() == ours.n % 32 != 0
@@ -136,7 +137,7 @@ def test_an_epoch_has_every_rating_once_and_reports_the_mean_over_ratings(plante
     for mine, theirs in zip(batches, ours.train, strict=True):
         np.testing.assert_array_equal(mine[real][order], theirs)
     assert numbers.tolist() == list(range(2 * ours.n_steps + 1, 3 * ours.n_steps + 1))
-    assert (batches.user != ours.batches(3)[1].user).any()
+    assert (batches.user != ours.batches(3, 0)[1].user).any()
 
     state, sums = ours.train_leg(ours.start(0), 0, 0, NOTHING)
     scores = Scores.of_sums(sums)
@@ -147,6 +148,29 @@ def test_an_epoch_has_every_rating_once_and_reports_the_mean_over_ratings(plante
     assert scores.mse == pytest.approx(np.mean(error**2), rel=1e-5)
     assert scores.loss == pytest.approx(np.mean(error**2), rel=1e-5)
     assert scores.mae == pytest.approx(np.mean(np.abs(error)), rel=1e-5)
+
+
+def test_an_epoch_in_legs_holds_every_row_once(planted: Interactions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Legs follow each other by step, have masks of their own, and learn what an epoch at once learns, but for those."""
+    whole = learner(planted, GMF(factors=4, batch_size=32, epochs=2))
+    monkeypatch.setattr(gmf_network, "MOST_CELLS", 32 * 4 * 20)
+    ours = learner(planted, GMF(factors=4, batch_size=32, epochs=2))
+    assert ours.legs == -(-ours.n_steps // 20) > 2
+    legs = [ours.batches(1, leg) for leg in range(ours.legs)]
+    assert np.concatenate([numbers for numbers, _, _ in legs]).tolist() == whole.batches(1, 0)[0].tolist()
+    users, books, stars = (np.concatenate([rows[i].ravel() for _, rows, _ in legs]) for i in range(3))
+    real = ~np.isnan(stars)
+    np.testing.assert_array_equal(users[real], whole.batches(1, 0)[1].user.ravel()[: real.sum()])
+    assert len({*zip(users[real].tolist(), books[real].tolist(), strict=True)}) == real.sum() == ours.n
+    assert (legs[0][2] != legs[1][2]).any()
+    plain, in_legs = (GMF(factors=4, batch_size=32, epochs=2, dropout=0.0) for _ in range(2))
+    monkeypatch.undo()
+    one = plain.fit(planted)
+    monkeypatch.setattr(gmf_network, "MOST_CELLS", 32 * 4 * 20)
+    other = in_legs.fit(planted)
+    assert other.history.loss == pytest.approx(one.history.loss, rel=1e-5)
+    for name, array in one.arrays.items():
+        np.testing.assert_allclose(other.arrays[name], array, atol=1e-5)
 
 
 def test_padding_changes_nothing(planted: Interactions) -> None:

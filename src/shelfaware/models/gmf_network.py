@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from shelfaware.arrays import AnyArray, Floats, Mask
+from shelfaware.arrays import AnyArray, Floats, Mask, Positions
 from shelfaware.seeding import generator
 from shelfaware.training import adam
+from shelfaware.training.coming import Coming
 from shelfaware.training.history import Scores
 
 if TYPE_CHECKING:
@@ -129,6 +130,10 @@ def score(task: Task, network: Network, ratings: Ratings) -> Array:
     return jnp.stack([jnp.sum(jnp.square(error)), jnp.sum(jnp.abs(error)), jnp.std(output)])
 
 
+MOST_CELLS = 2**26
+"""Places of a dropout mask, a byte each, that are drawn at once: an epoch of more is trained in legs."""
+
+
 @dataclass
 class GMFLearner:
     """What the loop trains: a configuration, the rows to learn from and the rows to watch."""
@@ -140,9 +145,14 @@ class GMFLearner:
     n_books: int
 
     def __post_init__(self) -> None:
-        self.epochs, self.legs = self.config.epochs, 1
-        self.n = len(self.train.stars)
+        self.epochs, self.n = self.config.epochs, len(self.train.stars)
         self.n_steps = -(-self.n // self.config.batch_size)
+        cells = self.n_steps * self.config.batch_size * self.config.factors
+        self.steps_of_leg = -(-self.n_steps // max(-(-cells // MOST_CELLS), 1))
+        self.legs = -(-self.n_steps // self.steps_of_leg)
+        self.coming = Coming(self.batches, self.epochs, self.legs)
+        self._order: tuple[int, Positions] = -1, np.empty(0, np.int64)
+        self._rates: tuple[float, adam.Rates] | None = None
         self.task = Task(self.config.biases, round(self.config.dropout, 2), self.config.weight_decay)
 
     def start(self, draw: int) -> Network:
@@ -163,31 +173,38 @@ class GMFLearner:
             head[:-3], head[-2] = rng.uniform(-limit, limit, config.factors), rng.uniform(-limit_out, limit_out)
         return Network(*(adam.rows_of(jnp.asarray(x, jnp.float32)) for x in (*tables, head[None])))
 
-    def batches(self, epoch: int) -> tuple[AnyArray, Ratings, Mask]:
-        """Step numbers [steps], shuffled rows [steps, batch] (NaN stars are padding) and the dropout mask of an epoch."""
-        shape = (self.n_steps, self.config.batch_size)
-        order = np.resize(generator(self.config.seed, "order", epoch).permutation(self.n), shape)  # [steps, batch]
+    def batches(self, epoch: int, leg: int) -> tuple[AnyArray, Ratings, Mask]:
+        """Step numbers [steps], shuffled rows [steps, batch] (NaN stars are padding) and the dropout mask of a leg."""
+        of_epoch, order = self._order
+        if of_epoch != epoch:
+            order = generator(self.config.seed, "order", epoch).permutation(self.n)
+            self._order = epoch, order
+        first, size = leg * self.steps_of_leg, self.config.batch_size
+        n_steps = min(self.steps_of_leg, self.n_steps - first)
+        order = order[first * size : (first + n_steps) * size]
+        real, order = len(order), np.resize(order, (n_steps, size))  # [steps, batch]
         stars = self.train.stars[order]
-        stars.ravel()[self.n :] = np.nan
-        numbers = np.arange(1, self.n_steps + 1, dtype=np.int32) + epoch * self.n_steps
-        return numbers, Ratings(self.train.user[order], self.train.book[order], stars), self._mask(epoch, shape)
+        stars.ravel()[real:] = np.nan
+        numbers = np.arange(1, n_steps + 1, dtype=np.int32) + epoch * self.n_steps + first
+        return numbers, Ratings(self.train.user[order], self.train.book[order], stars), self._mask((epoch, leg), order.shape)
 
-    def _mask(self, epoch: int, shape: tuple[int, int]) -> Mask:
+    def _mask(self, place: tuple[int, int], shape: tuple[int, int]) -> Mask:
         """Keeps an element with probability exactly 1 - dropout, to the hundredth: whole draws below 100."""
         hundredths = round(self.config.dropout * 100)
         if not hundredths:
             return np.ones((*shape, 1), bool)
         divisor = np.gcd(hundredths, 100)
-        draws = generator(self.config.seed, "dropout", epoch).integers(
-            0, 100 // divisor, (*shape, self.config.factors), np.uint8
-        )
+        rng = generator(self.config.seed, "dropout", *(place if place[1] else place[:1]))
+        draws = rng.integers(0, 100 // divisor, (*shape, self.config.factors), np.uint8)
         keep: Mask = draws >= hundredths // divisor
         return keep
 
     def train_leg(self, state: Network, epoch: int, leg: int, rate: float) -> tuple[Network, Floats]:
-        rates = adam.rates_of(np.full(self.epochs * self.n_steps, self.config.learning_rate * rate))
-        state, sums = run_epoch(self.task, rates, state, self.batches(epoch))
-        return state, np.array([*map(float, sums), self.n])
+        if self._rates is None or self._rates[0] != rate:
+            self._rates = rate, adam.rates_of(np.full(self.epochs * self.n_steps, self.config.learning_rate * rate))
+        batches = self.coming(epoch, leg)
+        state, sums = run_epoch(self.task, self._rates[1], state, batches)
+        return state, np.array([*map(float, sums), np.count_nonzero(~np.isnan(batches[1].stars))])
 
     def validate(self, state: Network) -> Scores | None:
         n = len(self.validation.stars)

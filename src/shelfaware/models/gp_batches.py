@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 from shelfaware.arrays import Indices, Positions
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
+from shelfaware.training.coming import Coming
 from shelfaware.training.packing import EMPTY, Packing
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class Batches:
         )
         self.n_blocks = max(config.batch_size // config.block_size, 1)
         self.steps_of_part = [-(-one.blocks // self.n_blocks) for one in counts]
-        self._beside = ThreadPoolExecutor(1, "packing")
-        self._coming: tuple[tuple[int, int], Future[Steps] | None] = (0, 0), None
+        self.steps = Coming(self._packed, config.epochs, self.legs)
 
     @property
     def n_steps(self) -> int:
@@ -77,16 +76,8 @@ class Batches:
         """Parts that there is something to learn from."""
         return int(np.count_nonzero(self.steps_of_part))
 
-    def steps(self, epoch: int, leg: int) -> Steps:
-        """The steps of an epoch's part, both from 0."""
-        key, coming = self._coming
-        packed = coming.result() if coming and key == (epoch, leg) else self._packed(epoch, leg)
-        following = (epoch, leg + 1) if leg + 1 < self.legs else (epoch + 1, 0)
-        going_on = following[0] < self.config.epochs
-        self._coming = following, self._beside.submit(self._packed, *following) if going_on else None
-        return packed
-
     def _packed(self, epoch: int, leg: int) -> Steps:
+        """The steps of an epoch's part."""
         every = generator(self.config.seed, "order of parts", epoch).permutation(self.n_parts)
         order = [i for i in every if self.steps_of_part[i]]  # in a part without steps nobody rated two books
         part, before = int(order[leg]), sum(self.steps_of_part[i] for i in order[:leg])
