@@ -28,6 +28,8 @@ class ALS(RatingModel):
     With the books fixed each user is a ridge regression, and the other way round. Without `biases` m, b and c are 0. Only the
     books are kept: (p_u, b_u) is a function of them and of the user's ratings, so a stranger folds in.
 
+    p_u, q_i [factors] of each user and book; m, b_u, c_i in stars.
+
     factors          width of p and q
     epochs           times that books and users are solved in turn
     regularisation   in stars^2

@@ -19,7 +19,7 @@ from shelfaware.training.loop import Run
 
 @dataclass(kw_only=True, eq=False)
 class Mean(RatingModel):
-    """prediction = the mean of all stars."""
+    """prediction = m, the mean of all stars []: what a model has to beat first (Koren 2008, 2.1)."""
 
     name: ClassVar[str] = "mean"
 
@@ -35,7 +35,7 @@ class Mean(RatingModel):
 
 @dataclass(kw_only=True, eq=False)
 class Bias(RatingModel):
-    """prediction = m + b_u + b_i, with m the mean of all stars (Koren 2008, 2.1).
+    """prediction = m + b_u + b_i, with m the mean of all stars (Koren 2008, 2.1). b_u, b_i in stars [n_users], [n_books].
 
     The biases minimise sum (r - m - b_u - b_i)^2 + user_decay sum b_u^2 + book_decay sum b_i^2, exactly: b_u is a function
     of the book biases, b_u = sum over rated i (r - m - b_i) / (n_u + user_decay), so that a stranger has one too.
@@ -80,7 +80,7 @@ class Bias(RatingModel):
 
 @dataclass(kw_only=True, eq=False)
 class Popularity(Ranker):
-    """score = the number of readers who rated a book, the same for everybody."""
+    """score = the number of readers who rated a book [n_books], the same for everybody (Cremonesi et al. 2010, TopPop)."""
 
     name: ClassVar[str] = "popularity"
 

@@ -24,6 +24,8 @@ HELD_OUT = "random:0.1"
 class Blend(RatingModel):
     """stars = c + sum_m w_m stars_m,  w >= 0 (stacked generalisation: Wolpert 1992; Breiman 1996).
 
+    stars_m [pairs] and deviations of each member m, in stars; w [members], c [].
+
     c and w minimise the squared error on a tenth of the training ratings that no member saw, so there it is never above its
     best member's; then every member is fitted anew on all of them. The variance is that of the members that know theirs,
     weighted alike, times the factor that brings the squared errors on the held-out tenth to their expectation. Reasons are

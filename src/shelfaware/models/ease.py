@@ -35,6 +35,8 @@ class EASE(Ranker):
         minimise |X - 1 m^T - (X - 1 m^T) B|^2 + regularisation |B|^2,  B_jj = 0
         C = (X - 1 m^T)^T (X - 1 m^T),  P = (C + regularisation I)^-1,  B_ij = -P_ij / P_jj
 
+    X [n_readers, n_books]; B, C, P [n_books, n_books]; m, base, score [n_books].
+
     x_i says how much reader x took to book i: stars / most stars if rated, `read_weight` if read and unrated,
     `to_read_weight` if only wanted, 0 if unknown; m is its mean over readers with a history. Where a book has more others
     than `neighbours`, only its strongest speak for it, by a ridge of their own (`ease_truncated`): time and folder grow with

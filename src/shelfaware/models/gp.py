@@ -52,6 +52,8 @@ class GP(RatingModel):
                         the deviation is that of the steps (`ordinal`), smaller where nearly all of it is 5 stars
         because of i    k_j[i] alpha_i
 
+    Q_O [rated, factors], K [rated, rated]; mu, s [n_books], a and every deviation in stars.
+
     prior is SVD++'s sum over the books that the reader has taken up, rated or not (`gp_posterior.shelf_terms`): which books
     somebody rates says something of how they rate.
     Book tables learn by the left-out likelihood of every rating (`gp_network`); users are no parameters, so a stranger is

@@ -21,11 +21,13 @@ COMMON_COUNT = 10.0
 class Neighbours(RatingModel):
     """User-user collaborative filtering by Pearson's correlation (Resnick et al. 1994; Herlocker et al. 1999).
 
-        x_ui = stars_ui + read_weight [i is read] + shelved_weight [i is on a shelf]               of books with x_ui > 0
+        x_ui = stars_ui + read_weight [i is read] + shelved_weight [i is on a shelf]     of books rated, or with x_ui > 0
         s_uv = n / (n + 10) corr(x_ui, x_vi over the n books common to u and v); 0 if n < `common` or s_uv <= 0
         prediction = m_u + sum of s_uv (r_vi - m_v) / sum of |s_uv|        over the `neighbours` v most alike who rated i
 
-    m_u is the user's mean. Not `centered`: the mean of r_vi weighted by s_uv, not shrunken either; the mean of all stars if
+    x [n_users, n_books], sparse; s [readers asked, n_users].
+
+    m_u is the user's mean, in stars. Not `centered`: the mean of r_vi weighted by s_uv, not shrunken either; the mean of all stars if
     no neighbour rated i: the sister study's model as far as it is known. The neighbours are the most alike of all users,
     whether they rated the book or not. The model is the training ratings themselves: it holds its users.
     """
