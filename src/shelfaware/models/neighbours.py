@@ -27,9 +27,9 @@ class Neighbours(RatingModel):
 
     x [n_users, n_books], sparse; s [readers asked, n_users].
 
-    m_u is the user's mean, in stars. Not `centered`: the mean of r_vi weighted by s_uv, not shrunken either; the mean of all stars if
-    no neighbour rated i: the sister study's model as far as it is known. The neighbours are the most alike of all users,
-    whether they rated the book or not. The model is the training ratings themselves: it holds its users.
+    m_u is the user's mean, in stars. Not `centered`: the mean of r_vi weighted by s_uv, not shrunken either; the mean of all
+    stars if no neighbour rated i: the sister study's model as far as it is known. The neighbours are the most alike of all
+    users, whether they rated the book or not. The model is the training ratings themselves: it holds its users.
     """
 
     name: ClassVar[str] = "neighbours"
