@@ -100,6 +100,16 @@ def test_new_books_have_the_first_ratings_and_no_shelf(planted: Interactions, fi
         assert not np.isin(train.pair_keys, books.test.pair_keys).any()
 
 
+def test_books_are_drawn_again_whole() -> None:
+    """Ten books, half of them guessed right for everybody and half wrong: readers are alike, books are not."""
+    rows = [(user, book, 1.0 + 4 * (book % 2)) for user in range(200) for book in range(10)]
+    test = Interactions.from_frame(pl.DataFrame(rows, schema=["user_id", "book_id", "stars"], orient="row"))
+    squares = np.where(test.book_index % 2 == 1, 4.0, 0.0)
+    by_book, by_user = (curves._curve({0: squares, 1: squares}, test, of=of).points[0].mse for of in ("books", "users"))
+    assert by_user.high - by_user.low < 1e-9
+    assert by_book.high - by_book.low > 1.5
+
+
 def test_a_reader_who_tells_more_is_known_better() -> None:
     curve = cold_users("bias", cold(camps(), "user"))
     errors = [point.mse.mean for point in curve.points]

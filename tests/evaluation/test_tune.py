@@ -156,6 +156,26 @@ def test_the_error_crosses_processes() -> None:
     assert (str(again), again.signal_number) == (str(error), 15)
 
 
+def test_a_long_trial_is_compared_where_it_is_as_far(
+    planted: Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All errors fall with the share of the epochs that is done; the last trial needs ten times as many epochs for that."""
+    epochs_run = []
+
+    def fit(model: Any, _parts: object, on_epoch: Callable[[EpochRecord], None]) -> float:
+        epochs = 300 if len(epochs_run) == 6 else 8
+        epochs_run.append(epochs)
+        for epoch in range(1, epochs + 1):
+            mse = 2.0 - epoch / epochs - 0.01 * (epochs == 300)
+            on_epoch(EpochRecord(epoch, epochs, Scores(1.0, 1.0, 1.0), Scores(mse, mse, mse), 0.1))
+        return 1.0
+
+    monkeypatch.setattr(module, "_value", fit)
+    search = Search(planted, "gp", tmp_path / "t")
+    tune(search, 7)
+    assert [trial.value for trial in trials_of(search)] == [1.0] * 7
+
+
 def test_a_bad_trial_is_stopped_early(planted: Interactions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six good trials, then one whose validation error is far above theirs at every epoch."""
     epochs_run = []

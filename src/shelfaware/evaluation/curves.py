@@ -83,11 +83,12 @@ def _squares(model: RatingModel, test: Interactions) -> Floats:
     return metrics.squared_errors(held.test.stars, held.clipped)
 
 
-def _curve(errors: Mapping[float, Floats], test: Interactions) -> Curve:
-    """From the squared errors on the ratings of `test` at each amount of data."""
-    users, first, last = test.user_index[test.rated], min(errors), max(errors)
-    points = [Point(x, metrics.bootstrap_mean(squares, groups=users)) for x, squares in errors.items()]
-    return Curve(points, metrics.paired_difference(errors[last], errors[first], groups=users))
+def _curve(errors: Mapping[float, Floats], test: Interactions, of: Literal["users", "books"] = "users") -> Curve:
+    """From the squared errors on the ratings of `test` at each amount of data; who is new is drawn again whole."""
+    index = test.user_index if of == "users" else test.book_index
+    groups, first, last = index[test.rated], min(errors), max(errors)
+    points = [Point(x, metrics.bootstrap_mean(squares, groups=groups)) for x, squares in errors.items()]
+    return Curve(points, metrics.paired_difference(errors[last], errors[first], groups=groups))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,4 +156,5 @@ def cold_users(name: str, people: Cold, *, seed: int = 0) -> Curve:
 
 def cold_books(name: str, books: Cold, *, seed: int = 0) -> Curve:
     """MSE for books that have 0, 1, 2, ... ratings in the training data: a fit for each."""
-    return _curve({n: _squares(rating_model(name, seed).fit(books.known(n)), books.test) for n in FIRST}, books.test)
+    errors: dict[float, Floats] = {n: _squares(rating_model(name, seed).fit(books.known(n)), books.test) for n in FIRST}
+    return _curve(errors, books.test, of="books")

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 STUDY, BEST = "study.sqlite", "best.json"
 VALIDATION = 0.1
-WARM_TRIALS, WARM_EPOCHS = 5, 2
-"""Trials and epochs before one is stopped for being worse than the median of the trials before it."""
+WARM_TRIALS, WARM_PERCENT = 5, 20
+"""Trials, and percents of its epochs, before one is stopped for being worse than the median of the trials before it there."""
 
 
 class TuningInterruptedError(TrainingError):
@@ -127,7 +127,7 @@ def open_study(search: Search) -> optuna.Study:
             study_name="shelfaware",
             storage=optuna.storages.RDBStorage(url),
             direction="minimize" if search.less_is_better else "maximize",
-            pruner=optuna.pruners.MedianPruner(WARM_TRIALS, WARM_EPOCHS),
+            pruner=optuna.pruners.MedianPruner(WARM_TRIALS, WARM_PERCENT),
             load_if_exists=True,
         )
         return _checked(study, search)
@@ -175,8 +175,9 @@ def _pruning(trial: optuna.Trial, search: Search) -> Callable[[EpochRecord], Non
     import optuna
 
     def on_epoch(record: EpochRecord) -> None:
-        if record.validation and search.less_is_better:
-            trial.report(record.validation.mse, record.epoch)
+        percent, before = (100 * epoch // record.epochs for epoch in (record.epoch, record.epoch - 1))  # lengths differ
+        if record.validation and search.less_is_better and percent > before:
+            trial.report(record.validation.mse, percent)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
