@@ -26,12 +26,15 @@ from shelfaware.training import adam, devices
 from shelfaware.training.loop import Run
 from shelfaware.training.processes import Group, is_first, joined
 
-SETTINGS = {"factors": 3, "epochs": 3, "block_size": 8, "batch_size": 40}
+SETTINGS = {"factors": 3, "epochs": 3, "block_size": 8}
+SOME_BOOKS, EVERY_BOOK = 40, 104
+"""Ratings of a step: of five blocks, which have some of many books; of thirteen, so many places that few books are in each."""
 
 
 def measured(dataset: Path) -> dict[str, np.ndarray]:
     """The gradient of the first step by book [n_books, width] and of the scalars [1, 2]; MSE by epoch; the book vectors."""
-    parts, model = Parts.open(dataset), GP(**SETTINGS)
+    parts = Parts.open(dataset)
+    model = GP(**SETTINGS, batch_size=SOME_BOOKS if parts.n_books > EVERY_BOOK else EVERY_BOOK)
     source = Source.of_parts(parts, dataset.parent, shelves=True)
     of_books, of_scalars = first_gradient(model, source)
     arrays = learned(model, source, None, Run(), Start(model.decays[0], Means.of(source)))
@@ -47,7 +50,7 @@ def measured(dataset: Path) -> dict[str, np.ndarray]:
 
 def first_gradient(model: GP, source: Source) -> tuple[np.ndarray, np.ndarray]:
     means = Means.of(source)
-    batches = Batches(model, source.n_books, source.readers(), source.n_parts)
+    batches = Batches(model, source.n_books, source.readers(), source.n_parts, devices.own_blocks)
     learner = GPLearner(model, model.decays[0], batches, means.of_books, means.center)
     loss = partial(gp_network.batch_loss, learner.task, jnp.float32(means.center))
 
@@ -58,7 +61,7 @@ def first_gradient(model: GP, source: Source) -> tuple[np.ndarray, np.ndarray]:
         return jnp.zeros_like(state.books.value).at[batch.rows].add(of_rows), of_scalars
 
     spread = devices.divided(gradient, (STATE, LAYOUT), (devices.BY_ROWS, devices.EVERYWHERE))
-    of_books, of_scalars = jax.jit(spread)(learner.start(0), shared(batches.steps(0, 0), source.n_books))
+    of_books, of_scalars = jax.jit(spread)(learner.start(0), shared(batches.steps(0, 0), source.n_books, batches.n_blocks))
     return devices.whole(of_books)[: source.n_books], np.asarray(of_scalars)
 
 

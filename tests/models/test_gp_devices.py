@@ -22,16 +22,16 @@ PROGRAM = Path(__file__).with_name("gp_in_company.py")
 Found = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def parted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """120 users of 6 to 12 of 701 books, some unrated, in two parts."""
-    rng, folder = np.random.default_rng(3), tmp_path_factory.mktemp("company")
+@pytest.fixture(scope="module", params=[701, 24])
+def parted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 users of 6 to 12 of many books or of few, some unrated, in two parts."""
+    rng, folder, n_books = np.random.default_rng(3), tmp_path_factory.mktemp("company"), request.param
     rows = [
         {"user_id": user, "book_id": int(book), "stars": None if rng.random() < 0.2 else float(rng.integers(1, 6))}
         for user in range(120)
-        for book in rng.choice(701, rng.integers(6, 13), replace=False)
+        for book in rng.choice(n_books, rng.integers(6, 13), replace=False)
     ]
-    every = [{"user_id": 1000, "book_id": book, "stars": None} for book in range(701)]
+    every = [{"user_id": 1000, "book_id": book, "stars": None} for book in range(n_books)]
     data = Interactions.from_frame(pl.DataFrame(rows + every).with_columns(shelf=pl.lit("read")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(part_writer, "PART_ROWS", len(rows) // 2)
@@ -56,7 +56,7 @@ def assert_alike(found: Found, alone: Found) -> None:
 
 @pytest.mark.parametrize("n", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_several_devices_of_one_process(n: int, parted: Path, alone: Found, tmp_path: Path) -> None:
-    """Three: neither the five blocks of a step nor the 701 books can be divided by that."""
+    """Three: neither the five or thirteen blocks of a step nor the 701 books can be divided by that."""
     out = tmp_path / "found.npz"
     environment = FREE | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={n}"}
     command = [sys.executable, str(PROGRAM), "nowhere", "0", "0", str(parted), str(out)]

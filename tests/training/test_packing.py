@@ -81,6 +81,16 @@ def test_the_same_seed_and_epoch_give_the_same_blocks() -> None:
     assert (packing(ratings, others, seed=1).epoch(3, 300)[0].row != first[0].row).any()
 
 
+@given(counts, st.integers(0, 2), st.sets(st.integers(0, 45)))
+def test_the_blocks_that_are_wanted_are_those_of_all(sizes: list[tuple[int, int]], epoch: int, chosen: set[int]) -> None:
+    packed = packing([n for n, _ in sizes], [m for _, m in sizes])
+    every = packed.n_blocks + 3
+    wanted = np.array(sorted(i for i in chosen if i < every), np.int64)
+    for some, whole in zip(packed.epoch(epoch, every, wanted), packed.epoch(epoch, every), strict=True):
+        np.testing.assert_array_equal(some.row, whole.row[wanted])
+        np.testing.assert_array_equal(some.owner, whole.owner[wanted])
+
+
 def test_who_shares_a_block_and_where_it_stands_changes_each_epoch() -> None:
     ratings = [3] * 40
     packed, (user, _) = packing(ratings, [0] * 40), rows_of(ratings, [0] * 40)

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from shelfaware.models.gp import GP
 
 
+Own = Callable[[int], Positions]
+"""Which of so many blocks of a step this process needs, ascending."""
+
+
 class Batch(NamedTuple):
     """Packed users. A book is named by its place among `rows`; -1 marks an empty place. In an epoch [steps, ...]."""
 
@@ -54,17 +58,26 @@ class Batches:
 
     An epoch goes through all parts that there is something to learn from, in an order of its own. Batches depend on the seed,
     the epoch and the part alone. While a part is trained on, a thread reads and packs the next: two are in memory.
+    Of the blocks of a step `own` chooses those that are laid out, where a step has every book whichever blocks it has.
     """
 
-    def __init__(self, config: GP, n_books: int, read: Callable[[int], Readers], n_parts: int = 1) -> None:
+    def __init__(
+        self, config: GP, n_books: int, read: Callable[[int], Readers], n_parts: int = 1, own: Own = np.arange
+    ) -> None:
         self.config, self.n_books, self.read, self.n_parts = config, n_books, read, n_parts
         counts = [self._counts(i) for i in range(n_parts)]
         self.n_ratings, self.n_shelved = (
             np.sum([getattr(one, what) for one in counts], axis=0).astype(np.float32) for what in ("ratings", "shelved")
         )
         self.n_blocks = max(config.batch_size // config.block_size, 1)
+        self.blocks = own(self.n_blocks) if self._every_book else np.arange(self.n_blocks)
         self.steps_of_part = [-(-one.blocks // self.n_blocks) for one in counts]
         self.steps = Coming(self._packed, config.epochs, self.legs)
+
+    @property
+    def _every_book(self) -> bool:
+        """Whether a step has so many places that all books are moved with it."""
+        return self.n_books <= self.n_blocks * 2 * self.config.block_size // 8
 
     @property
     def n_steps(self) -> int:
@@ -101,13 +114,16 @@ class Batches:
         return Packing(readers.owner, readers.rated, places, seed)
 
     def _batch(self, readers: Readers, packing: Packing, epoch: int, n_steps: int) -> Batch:
-        ratings, shelves = packing.epoch(epoch, n_steps * self.n_blocks)
+        wanted = (np.arange(n_steps)[:, None] * self.n_blocks + self.blocks).ravel()
+        ratings, shelves = packing.epoch(epoch, n_steps * self.n_blocks, wanted)
         book, shelf_book = (
             np.where(blocks.row == EMPTY, EMPTY, readers.book_index[blocks.row]) for blocks in (ratings, shelves)
         )
-        shape = (n_steps, self.n_blocks, -1)
+        shape = (n_steps, len(self.blocks), self.config.block_size)
         by_step = [x.reshape(shape).astype(np.int32) for x in (book, shelf_book)]
-        rows, (place, shelf_place) = books_of_steps(by_step, self.n_books)
+        rows, (place, shelf_place) = (
+            (_every(self.n_books, n_steps), by_step) if self._every_book else books_of_steps(by_step, self.n_books)
+        )
         return Batch(
             rows,
             self.n_ratings[rows],
@@ -128,8 +144,6 @@ def books_of_steps(places: Sequence[Indices], n_books: int) -> tuple[Indices, Se
     near the number of all books, these are the books of every step, in their order.
     """
     n_steps, size = len(places[0]), sum(x[0].size for x in places)
-    if n_books <= size // 8:
-        return _every(n_books, n_steps), places
     place_of = np.empty(n_books + 1, np.int32)  # the last is that of an empty place
     found = [_each_once(np.concatenate([x[i].ravel() for x in places]), place_of) for i in range(n_steps)]
     grain = -(-size // 16)  # few shapes are compiled

@@ -119,9 +119,10 @@ def learned(model: GP, source: Source, validation: Interactions | None, run: Run
     """The tables as they are. Ratings are watched only where the source is in memory."""
     from shelfaware.models.gp_batches import Batches
     from shelfaware.models.gp_learner import GPLearner
+    from shelfaware.training import devices
 
     (decay, means), readers = start, source.readers()
-    batches = Batches(model, source.n_books, readers, source.n_parts)
+    batches = Batches(model, source.n_books, readers, source.n_parts, devices.own_blocks)
     if not batches.n_steps:
         raise DataError("gp needs users with at least two ratings to learn from, and there is none")
     watched = None if validation is None else validation.ratings()

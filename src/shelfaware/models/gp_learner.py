@@ -74,7 +74,7 @@ class GPLearner:
         rates, center = devices.laid_out(
             (adam.rates_of(self.learning_rates() * rate), jnp.float32(self.center)), devices.EVERYWHERE
         )
-        steps = shared(self.batches.steps(epoch, leg), self.n_books)
+        steps = shared(self.batches.steps(epoch, leg), self.n_books, self.batches.n_blocks)
         state, sums = gp_network.run_steps(self.task, center, rates, state, steps)
         if leg + 1 == self.legs:
             state = gp_network.up_to_date(state, jnp.int32((epoch + 1) * self.batches.n_steps), rates)

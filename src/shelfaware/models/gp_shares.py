@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from shelfaware.arrays import AnyArray, Indices
@@ -20,19 +22,25 @@ FREE = {"book": EMPTY, "owner": EMPTY, "shelf_book": EMPTY, "shelf_owner": -2}
 """What an empty place holds, where that is not 0."""
 
 
-def shared(steps: Steps, n_books: int) -> Steps:
-    """The same steps laid out over all devices; with one device as they are."""
+def shared(steps: Steps, n_books: int, n_blocks: int) -> Steps:
+    """The same steps, of n_blocks each, laid out over all devices; with one device as they are.
+
+    Of the blocks there are all, or those of this process alone.
+    """
     n = devices.count()
     if n == 1:
         return steps
-    blocks = -steps.batch.book.shape[1] % n
-    batch = by_owner(steps, n_books, n)
-    padded = [
-        np.pad(x, [(0, 0), (0, blocks), (0, 0)], constant_values=FREE.get(name, 0)) if x.ndim == 3 else x
-        for name, x in batch._asdict().items()
-    ]
-    placed = (devices.put(x, layout) for x, layout in zip(padded, LAYOUT.batch, strict=True))
-    return Steps(steps.n, steps.number, Batch(*placed))
+    batch, here = by_owner(steps, n_books, n), steps.batch.book.shape[1]
+    every = n_blocks + -n_blocks % n
+    missing = (every if here == n_blocks else devices.own_share(every)) - here
+
+    def placed(name: str, x: AnyArray) -> Any:
+        if x.ndim < 3:
+            return devices.put(x, getattr(LAYOUT.batch, name))
+        padded = np.pad(x, [(0, 0), (0, missing), (0, 0)], constant_values=FREE.get(name, 0))
+        return devices.put_blocks(padded, every)
+
+    return Steps(steps.n, steps.number, Batch(**{name: placed(name, x) for name, x in batch._asdict().items()}))
 
 
 def by_owner(steps: Steps, n_books: int, n: int) -> Batch:

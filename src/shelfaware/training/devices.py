@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from shelfaware.arrays import AnyArray
+from shelfaware.arrays import AnyArray, Positions
 
 AXIS = "devices"
 EVERYWHERE, BY_ROWS, BY_BLOCKS = (PartitionSpec(*axes) for axes in ((), (AXIS,), (None, AXIS)))  # type: ignore[no-untyped-call]
@@ -85,6 +85,34 @@ def put(host: AnyArray, layout: PartitionSpec) -> Array:
     parts = _by_device(host) if layout == BY_ROWS else host
     made: Array = jax.make_array_from_callback(parts.shape, NamedSharding(_mesh(), layout), lambda index: parts[index])
     return made
+
+
+def own_blocks(n: int) -> Positions:
+    """Which of the n blocks of a step the devices of this process have, ascending; devices that stand first have them first."""
+    share = -(-n // count())  # blocks of a device
+    places = [np.arange(i * share, min((i + 1) * share, n)) for i in _own_devices()]
+    return np.concatenate(places)
+
+
+def put_blocks(host: AnyArray, n: int) -> Array:
+    """An array [steps, n, ..], its second axis divided, from all of it or from what `own_blocks` says alone.
+
+    n is a multiple of the number of devices.
+    """
+    if host.shape[1] == n:
+        return put(host, BY_BLOCKS)
+    layout = NamedSharding(_mesh(), BY_BLOCKS)
+    made: Array = jax.make_array_from_process_local_data(layout, host, (len(host), n, *host.shape[2:]))
+    return made
+
+
+def own_share(n: int) -> int:
+    """Of n, a multiple of the number of devices, how many belong to this process."""
+    return n // count() * len(_own_devices())
+
+
+def _own_devices() -> list[int]:
+    return [i for i, device in enumerate(_mesh().devices.flat) if device.process_index == jax.process_index()]
 
 
 def laid_out(tree: Any, layout: PartitionSpec) -> Any:

@@ -78,17 +78,22 @@ class Packing:
         """Blocks of every epoch."""
         return sum(times for _, times in self._patterns)
 
-    def epoch(self, epoch: int, n_blocks: int) -> tuple[Blocks, Blocks]:
-        """The blocks of an epoch, ratings and others, filled up with empty ones to `n_blocks`.
+    def epoch(self, epoch: int, n_blocks: int, wanted: Positions | None = None) -> tuple[Blocks, Blocks]:
+        """The blocks of an epoch, ratings and others, filled up with empty ones to `n_blocks`; of these all, or the wanted.
 
-        They depend on the seed and the epoch alone.
+        They depend on the seed and the epoch alone: a block is the same whichever others are wanted.
         """
         rng = generator(self.seed, "packing", epoch)
         slots = self._slots
         order = rng.permutation(self.users)
         order = order[np.argsort(-np.minimum(self._n_rated[order], self.places[0]), kind="stable")]  # users of the slots
         block = rng.permutation(n_blocks)[slots.block]
+        if wanted is not None:
+            place = np.full(n_blocks, EMPTY)
+            place[wanted], n_blocks = np.arange(len(wanted)), len(wanted)
+            block = place[block]
         by_block = np.lexsort((slots.rank, block))
+        by_block = by_block[np.searchsorted(block[by_block], 0) :]  # without what is not wanted
         where = Slots(*(field[by_block] for field in (block, *slots[1:])))
         return self._filled(order[by_block], where, n_blocks, rng)
 
@@ -116,10 +121,11 @@ class Packing:
         slot = np.repeat(slot_of, self._n_rows)  # faster than slot_of[user], whose order is not known to be ascending
         rank, other = np.where(slot < 0, NOWHERE, self._rank), ~self.rated
         some = np.flatnonzero(np.repeat(drawn, self._n_rows))
-        mine = slot[some]
-        rank[some] = np.where(other[some], NOWHERE, _drawn(mine, ~other[some], size, rng))
+        mine, (first, second) = slot[some], (rng.random(len(slot), np.float32)[some] for _ in range(2))
+        rank[some] = np.where(other[some], NOWHERE, _drawn(mine, ~other[some], size, first))
         other[some] |= rank[some] >= size[mine]
-        rank[some] = np.where(other[some], _drawn(mine, other[some], np.full_like(size, self.places[1]), rng), rank[some])
+        room = np.full_like(size, self.places[1])
+        rank[some] = np.where(other[some], _drawn(mine, other[some], room, second), rank[some])
         row = np.flatnonzero(rank < max(self.places))
         return Ranked(row, slot[row], rank[row], other[row])
 
@@ -183,14 +189,14 @@ def _patterns(left: list[int]) -> Iterator[tuple[list[int], int]]:
         yield sizes, times
 
 
-def _drawn(group: Indices, among: Mask, wanted: Positions, rng: np.random.Generator) -> Indices:
+def _drawn(group: Indices, among: Mask, wanted: Positions, key: NDArray[np.float32]) -> Indices:
     """A random rank among the members of its group for at least as many of each as are `wanted`, NOWHERE for the others [n].
 
-    Only so many are ordered as are hardly ever too few, by six standard deviations; who then has too few leaves places free.
+    By `key`, uniform from 0 to 1 [n]. Only so many are ordered as are hardly ever too few, by six standard deviations; who
+    then has too few leaves places free.
     """
     size = np.bincount(group[among], minlength=len(wanted))
     enough = (wanted + 6 * np.sqrt(wanted) + 6) / np.maximum(size, 1)
-    key = rng.random(len(group), np.float32)
     candidate = np.flatnonzero(among & (key < enough.astype(np.float32)[group]))
     ordered = candidate[np.argsort(group[candidate] + key[candidate].astype(np.float64))]
     starts = np.flatnonzero(np.diff(group[ordered], prepend=-1))
