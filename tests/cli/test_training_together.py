@@ -28,9 +28,10 @@ def acting(*_):
     yield lambda record: {} if record.epoch == 2 else None
 
 progress.shown = acting
+os.setpgrp()
 main()
 """
-"""The command, with something that process 0 does after epoch 2."""
+"""The command in a process group of its own, with something that process 0 does after epoch 2."""
 
 
 def mse_of(folder: Path) -> float:
@@ -56,11 +57,16 @@ def test_two_processes_train_what_one_does(two: Path, workshop: Path) -> None:
     assert abs(mse_of(two) - mse_of(workshop / "gp")) < 1e-4
 
 
-def test_stopped_and_resumed_is_the_same_model(two: Path, workshop: Path, tmp_path: Path) -> None:
-    """SIGTERM to the process that a person sees stops both; the others do not outlive it."""
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [("os.kill(os.getpid(), signal.SIGTERM)", 143), ("os.killpg(0, signal.SIGINT)", 130)],
+    ids=["SIGTERM", "Ctrl-C"],
+)
+def test_stopped_and_resumed_is_the_same_model(act: str, code: int, two: Path, workshop: Path, tmp_path: Path) -> None:
+    """SIGTERM to the process that a person sees stops both, as Ctrl-C does, which all of them get; none outlives it."""
     train = ["train", str(workshop / "sample"), "--out", str(tmp_path / "model"), *QUICK, "--processes", "2"]
-    (stopped,) = at_once([[sys.executable, "-c", AFTER_TWO.format("os.kill(os.getpid(), signal.SIGTERM)"), *train]])
-    assert (stopped.code, stopped.out) == (143, "")
+    (stopped,) = at_once([[sys.executable, "-c", AFTER_TWO.format(act), *train]])
+    assert (stopped.code, stopped.out) == (code, "")
     assert stopped.err.splitlines()[1:] == ["shelfaware: stopped after epoch 2; run the same command with --resume to go on"]
     assert [path.name.startswith("model.checkpoint") for path in tmp_path.iterdir()] == [True]
     (resumed,) = at_once([[*PROGRAM, *train, "--resume"]])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shelfaware.models.base import Model
 
 MODELS = "blend,bpmf:shelves,bpmf:ratings,gp:shelves,gp:ratings,gmf,als,autoencoder,neighbours,bias,mean,ease,popularity"
-"""Every one."""
+"""Every one; the variants that repeat older studies stand beside them when they are named."""
 
 FIGURES = {
     "mse": "MSE, stars^2",

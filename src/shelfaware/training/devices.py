@@ -102,7 +102,7 @@ def put_blocks(host: AnyArray, n: int) -> Array:
     if host.shape[1] == n:
         return put(host, BY_BLOCKS)
     layout = NamedSharding(_mesh(), BY_BLOCKS)
-    made: Array = jax.make_array_from_process_local_data(layout, host, (len(host), n, *host.shape[2:]))
+    made: Array = jax.make_array_from_process_local_data(layout, host, (len(host), n, *host.shape[2:]))  # type: ignore[no-untyped-call]
     return made
 
 
