@@ -14,6 +14,7 @@ from scipy.stats import sem, t
 
 from planted_tables import SIZES, planted_table
 from results import Figure
+from shelfaware.data.splits import Split
 from timings import arrays_of, rival
 
 MODELS = (
@@ -162,9 +163,15 @@ def chosen_rank(size: tuple[int, int, int]) -> int:
     from shelfaware.data.splits import split
 
     train, _ = split(planted_table(*size, ROUNDS[0]).data, "random:0.1", seed=ROUNDS[0])
+    validated = split(train, "random:0.1", seed=0)
+    return min(RANKS, key=lambda rank: myfm_mse(validated, 0, rank))
+
+
+def myfm_mse(parts: Split, seed: int, rank: int) -> float:
+    """What myFM errs on the second part, having learned from the first."""
     with TemporaryDirectory() as folder:
-        arrays = arrays_of(split(train, "random:0.1", seed=0), Path(folder) / "validation.npz")
-        return min(RANKS, key=lambda rank: float(next(iter(rival("myfm", arrays, 0, rank).values()))["mse"]))
+        arrays = arrays_of(parts, Path(folder) / "planted.npz")
+        return float(next(iter(rival("myfm", arrays, seed, rank).values()))["mse"])
 
 
 def closed(size: tuple[int, int, int], seed: int, rank: int) -> dict[str, float]:
@@ -180,8 +187,6 @@ def closed(size: tuple[int, int, int], seed: int, rank: int) -> dict[str, float]
         model = of_stars(create(name)).fit_stars(train)
         stars = model.scale.clip(model.forecast(model.known_readers, test.user_index, test.book_index).stars)
         mse[name] = float(np.mean((stars - test.stars) ** 2))
-    with TemporaryDirectory() as folder:
-        arrays = arrays_of((train, test), Path(folder) / "planted.npz")
-        mse["myFM"] = next(iter(rival("myfm", arrays, seed, rank).values()))["mse"]
+    mse["myFM"] = myfm_mse((train, test), seed, rank)
     bias, truth = mse.pop("bias"), table.truth_mse(test)
     return {name: (bias - one) / (bias - truth) for name, one in mse.items()}
