@@ -30,14 +30,14 @@ def shared(steps: Steps, n_books: int, n_blocks: int) -> Steps:
     n = devices.count()
     if n == 1:
         return steps
-    batch, here = by_owner(steps, n_books, n), steps.batch.book.shape[1]
+    batch, own = by_owner(steps, n_books, n), devices.own_blocks(n_blocks)
     every = n_blocks + -n_blocks % n
-    missing = (every if here == n_blocks else devices.own_share(every)) - here
 
     def placed(name: str, x: AnyArray) -> Any:
         if x.ndim < 3:
             return devices.put(x, getattr(LAYOUT.batch, name))
-        padded = np.pad(x, [(0, 0), (0, missing), (0, 0)], constant_values=FREE.get(name, 0))
+        mine, missing = x if x.shape[1] == len(own) else x[:, own], devices.own_share(every) - len(own)
+        padded = np.pad(mine, [(0, 0), (0, missing), (0, 0)], constant_values=FREE.get(name, 0))
         return devices.put_blocks(padded, every)
 
     return Steps(steps.n, steps.number, Batch(**{name: placed(name, x) for name, x in batch._asdict().items()}))

@@ -95,12 +95,7 @@ def own_blocks(n: int) -> Positions:
 
 
 def put_blocks(host: AnyArray, n: int) -> Array:
-    """An array [steps, n, ..], its second axis divided, from all of it or from what `own_blocks` says alone.
-
-    n is a multiple of the number of devices.
-    """
-    if host.shape[1] == n:
-        return put(host, BY_BLOCKS)
+    """An array [steps, n, ..], its second axis divided, from this process's part; n is a multiple of the number of devices."""
     layout = NamedSharding(_mesh(), BY_BLOCKS)
     made: Array = jax.make_array_from_process_local_data(layout, host, (len(host), n, *host.shape[2:]))  # type: ignore[no-untyped-call]
     return made
