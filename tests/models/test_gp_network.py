@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -19,6 +20,7 @@ from shelfaware.models.gp_likelihood import SWEPT, inverse
 from shelfaware.models.gp_network import Task, batch_loss
 from shelfaware.models.readers import Readers
 from shelfaware.training import adam
+from shelfaware.training.history import Scores
 
 Floats = NDArray[np.float64]
 K = 3
@@ -263,6 +265,25 @@ def test_up_to_date_some_rows_at_a_time_is_all_at_once(monkeypatch: pytest.Monke
     moved = gp_network.up_to_date(gp_network.Parameters(books, adam.rows_of(jnp.zeros((1, 2)))), jnp.int32(25), rates).books
     for part, other in zip(moved, whole, strict=True):
         np.testing.assert_allclose(part, other, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_books", [40, 2_000], ids=["every book in every step", "some of many"])
+def test_rows_wait_for_the_last_epoch_where_nothing_is_watched(planted: Interactions, n_books: int) -> None:
+    """Watched they are brought up to date after every epoch: by the same law, so the tables are the same."""
+    readers = Readers.of(planted)
+    spread = replace(readers, book_index=readers.book_index * (n_books // 40))
+    model = GP(factors=K, epochs=3, block_size=16, batch_size=64)
+    tables = []
+    for score in (None, lambda *_: Scores(1.0, 1.0, 1.0)):
+        batches = Batches(model, n_books, lambda _: spread)
+        assert (batches.steps(0, 0).batch.rows.shape[1] == n_books) == (n_books == 40)
+        one = GPLearner(model, model.decays[0], batches, np.full(n_books, 3.5), 3.5, score)
+        state = one.start(0)
+        for epoch in range(3):
+            state, _ = one.train_leg(state, epoch, 0, 1.0)
+        assert np.unique(np.asarray(state.books.last)).tolist() == [3 * batches.n_steps]
+        tables.append(one.learned(state)[0])
+    np.testing.assert_allclose(*tables, atol=1e-5)
 
 
 def test_the_rate_grows_with_the_root_of_a_large_step(planted: Interactions) -> None:

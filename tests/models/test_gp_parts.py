@@ -22,6 +22,7 @@ from shelfaware.models.ease import EASE
 from shelfaware.models.gp import DECAYS, GP
 from shelfaware.models.gp_batches import Batches, books_of_steps
 from shelfaware.models.gp_fitting import Means, Start, learned
+from shelfaware.models.gp_learner import GPLearner
 from shelfaware.models.gp_parts import fit_parts, rank_parts
 from shelfaware.models.gp_trust import Plain, Trusted
 from shelfaware.models.picking import fit_star_weight
@@ -183,9 +184,10 @@ def test_one_part_is_read_ahead_and_no_more(parted: Path) -> None:
         return Readers.of(parts.part(i))
 
     batches = Batches(GP(**CONFIG), parts.n_books, readers, len(parts))
+    learner = GPLearner(GP(**CONFIG), GP().decays[0], batches, np.full(parts.n_books, 3.5), 3.5)
     read.clear()
     for leg in range(batches.legs):
-        batches.steps(0, leg)
+        learner.coming(0, leg)
         assert leg + 1 <= len(read) <= leg + 2
 
 

@@ -17,6 +17,7 @@ from shelfaware.models.ease import FEW, WHOLE_BOOKS
 from shelfaware.models.ease_histories import MOST_ROWS
 from shelfaware.models.gp import GP
 from shelfaware.models.gp_fitting import ENOUGH, few_a_book, many_a_reader
+from shelfaware.models.kept_readers import ROW_BYTES
 
 PROGRAM = 400_000_000
 """Bytes that the program has with its libraries and compiled code, whatever the data."""
@@ -94,12 +95,13 @@ def estimate(model: GP, of: Size, *, in_parts: bool, by_popularity: bool = False
     ease = Estimate(0, 0, 0.0) if by_popularity else _of_ease(of, in_parts=in_parts)
     weights = 0 if by_popularity else _weights(of)
     epochs = model.epochs * (of.ratings + first * min(of.ratings, ENOUGH)) * (0.4 + model.factors / 64) / 1e6
-    # A checkpoint is written beside the one before; both are gone when the model is written.
+    # A checkpoint is written beside the one before; both are gone when the model is written, and so are the decoded rows.
     checkpoints = (6 if in_parts else 8) * value
+    decoded = of.processes * ROW_BYTES * of.rows if in_parts and of.divided else 0
     alone = PROGRAM + USER * of.users + rows  # what each process has for itself; the table is divided among them
     return Estimate(
         memory_bytes=of.processes * alone + max(training, value + ease.memory_bytes, 3 * value + weights),
-        disk_bytes=max(checkpoints, value + 200 * of.books + weights + ease.disk_bytes),
+        disk_bytes=max(checkpoints + decoded, value + 200 * of.books + weights + ease.disk_bytes),
         seconds=STARTING + BOOK_SECONDS * of.books + epochs + ease.seconds + 3e-6 * of.rows,
     )
 

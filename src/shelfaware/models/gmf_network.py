@@ -111,13 +111,18 @@ def same(index: Array) -> Array:
     return (index[:, None] == index[None, :]).astype(jnp.float32)
 
 
-@partial(jax.jit, static_argnums=0)
-def run_epoch(task: Task, rates: adam.Rates, network: Network, batches: tuple[Array, Ratings, Array]) -> tuple[Network, Array]:
-    """All steps of an epoch, then every row up to date. Returns the network and the sums over the epoch as in `step` [3]."""
+@partial(jax.jit, static_argnums=0, donate_argnums=2)
+def run_steps(task: Task, rates: adam.Rates, network: Network, batches: tuple[Array, Ratings, Array]) -> tuple[Network, Array]:
+    """The steps, in the place of `network`. Returns the network and the summed sums of `step` [3]."""
     network, sums = jax.lax.scan(partial(step, task, rates), network, batches)
-    last = batches[0][-1]
-    flushed = (adam.catch_up(network.users, last, rates), adam.catch_up(network.books, last, rates))
-    return Network(*flushed, network.head), jnp.sum(sums, axis=0)
+    return network, jnp.sum(sums, axis=0)
+
+
+@partial(jax.jit, donate_argnums=0)
+def up_to_date(network: Network, number: Array, rates: adam.Rates) -> Network:
+    """Every row as it is after step `number`, in the place of `network`."""
+    users, books = (adam.catch_up(table, number, rates) for table in (network.users, network.books))
+    return Network(users, books, network.head)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -203,7 +208,9 @@ class GMFLearner:
         if self._rates is None or self._rates[0] != rate:
             self._rates = rate, adam.rates_of(np.full(self.epochs * self.n_steps, self.config.learning_rate * rate))
         batches = self.coming(epoch, leg)
-        state, sums = run_epoch(self.task, self._rates[1], state, batches)
+        state, sums = run_steps(self.task, self._rates[1], state, batches)
+        if leg + 1 == self.legs:
+            state = up_to_date(state, jnp.int32((epoch + 1) * self.n_steps), self._rates[1])
         return state, np.array([*map(float, sums), np.count_nonzero(~np.isnan(batches[1].stars))])
 
     def validate(self, state: Network) -> Scores | None:
@@ -214,8 +221,9 @@ class GMFLearner:
         return Scores(squared, squared, absolute)
 
     def learned(self, state: Network) -> Network:
-        """All of it: no epoch works in its place."""
-        return state
+        """A copy: the next epoch works in the place of the state."""
+        copied: Network = jax.tree.map(jnp.copy, state)
+        return copied
 
     def is_dead(self, state: Network) -> bool:
         return float(score(self.task, state, self.train)[2]) < DEAD_DEVIATION

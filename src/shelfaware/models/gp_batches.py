@@ -1,4 +1,4 @@
-"""Where the GP's batches come from: people read a part at a time, packed while the part before is trained on. NumPy only."""
+"""Where the GP's batches come from: people read and packed a part at a time. NumPy only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from shelfaware.arrays import Indices, Positions
 from shelfaware.models.readers import Readers
 from shelfaware.seeding import generator
-from shelfaware.training.coming import Coming
 from shelfaware.training.packing import EMPTY, Packing
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Batches:
     """The batches of every epoch, from parts: `read(i)` gives the readers of part i of `n_parts`, each user whole.
 
     An epoch goes through all parts that there is something to learn from, in an order of its own. Batches depend on the seed,
-    the epoch and the part alone. While a part is trained on, a thread reads and packs the next: two are in memory.
+    the epoch and the part alone.
     Of the blocks of a step `own` chooses those that are laid out, where a step has every book whichever blocks it has.
     """
 
@@ -72,7 +71,6 @@ class Batches:
         self.n_blocks = max(config.batch_size // config.block_size, 1)
         self.blocks = own(self.n_blocks) if self._every_book else np.arange(self.n_blocks)
         self.steps_of_part = [-(-one.blocks // self.n_blocks) for one in counts]
-        self.steps = Coming(self._packed, config.epochs, self.legs)
 
     @property
     def _every_book(self) -> bool:
@@ -89,8 +87,8 @@ class Batches:
         """Parts that there is something to learn from."""
         return int(np.count_nonzero(self.steps_of_part))
 
-    def _packed(self, epoch: int, leg: int) -> Steps:
-        """The steps of an epoch's part."""
+    def steps(self, epoch: int, leg: int) -> Steps:
+        """Those of an epoch's part."""
         every = generator(self.config.seed, "order of parts", epoch).permutation(self.n_parts)
         order = [i for i in every if self.steps_of_part[i]]  # in a part without steps nobody rated two books
         part, before = int(order[leg]), sum(self.steps_of_part[i] for i in order[:leg])
@@ -146,7 +144,7 @@ def books_of_steps(places: Sequence[Indices], n_books: int) -> tuple[Indices, Se
     n_steps, size = len(places[0]), sum(x[0].size for x in places)
     place_of = np.empty(n_books + 1, np.int32)  # the last is that of an empty place
     found = [_each_once(np.concatenate([x[i].ravel() for x in places]), place_of) for i in range(n_steps)]
-    grain = -(-size // 16)  # few shapes are compiled
+    grain = -(-size // 32)  # few shapes are compiled
     width = -(-max(map(len, found), default=0) // grain) * grain
     if 1.25 * width >= n_books:
         return _every(n_books, n_steps), places

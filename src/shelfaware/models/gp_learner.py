@@ -16,6 +16,7 @@ from shelfaware.models.gp_batches import Batches
 from shelfaware.models.gp_shares import shared
 from shelfaware.seeding import generator
 from shelfaware.training import adam, devices
+from shelfaware.training.coming import Coming
 from shelfaware.training.history import Scores
 from shelfaware.training.schedule import rise_and_fall
 
@@ -29,7 +30,10 @@ STEP_SIZE = 2048
 
 @dataclass
 class GPLearner:
-    """What the loop trains: `start_means` [n_books] are the book means to start from; `score` validates a book table."""
+    """What the loop trains: `start_means` [n_books] are the book means to start from; `score` validates a book table.
+
+    While a part is trained on, a thread reads and packs the next: two are in memory.
+    """
 
     config: GP
     decay: Decay
@@ -41,6 +45,7 @@ class GPLearner:
     def __post_init__(self) -> None:
         config = self.config
         self.epochs, self.n_books = config.epochs, len(self.start_means)
+        self.coming = Coming(self.batches.steps, config.epochs, self.batches.legs)
         self.task = gp_network.Task(
             *self.decay,
             config.shelf_deviation,
@@ -74,9 +79,9 @@ class GPLearner:
         rates, center = devices.laid_out(
             (adam.rates_of(self.learning_rates() * rate), jnp.float32(self.center)), devices.EVERYWHERE
         )
-        steps = shared(self.batches.steps(epoch, leg), self.n_books, self.batches.n_blocks)
+        steps = shared(self.coming(epoch, leg), self.n_books, self.batches.n_blocks)
         state, sums = gp_network.run_steps(self.task, center, rates, state, steps)
-        if leg + 1 == self.legs:
+        if leg + 1 == self.legs and (self.score or epoch + 1 == self.epochs):  # when `learned` is asked for
             state = gp_network.up_to_date(state, jnp.int32((epoch + 1) * self.batches.n_steps), rates)
         n, squared, absolute, loss = np.asarray(sums, np.float64)
         return state, np.array([loss, squared, absolute, n])

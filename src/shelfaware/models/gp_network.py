@@ -192,8 +192,7 @@ def step(
     """One Adam move of the rows of a batch. Returns the parameters and the batch's sums: loss x ratings, and as above [4]."""
     number, packed = batch
     every = len(packed.rows) == len(parameters.books.value)  # then the rows are the table, in its order
-    books = parameters.books if every else adam.gather(parameters.books, packed.rows)
-    books = adam.catch_up(books, number - 1, rates)
+    books = parameters.books if every else adam.catch_up(adam.gather(parameters.books, packed.rows), number - 1, rates)
     values = (books.value, parameters.scalars.value)
     (loss, sums), gradient = devices.value_and_grad(partial(batch_loss, task, center))(values, packed)
     books = adam.update(books, gradient[0], number, rates)
@@ -216,6 +215,8 @@ def _scanned(task: Task, center: Array, rates: adam.Rates, parameters: Parameter
         moved, new = step(task, center, rates, parameters, jax.tree.map(lambda x: x[i], (steps.number, steps.batch)))
         return moved, sums.at[i].set(new)
 
+    if steps.batch.rows.shape[1] == len(parameters.books.value):  # no step leaves one behind
+        parameters = parameters._replace(books=adam.catch_up(parameters.books, steps.number[0] - 1, rates))
     start = parameters, jnp.zeros((len(steps.number), 4), jnp.float32)
     parameters, sums = jax.lax.fori_loop(0, steps.n, one, start)  # as many as there are, whatever the arrays' length
     return parameters, jnp.sum(sums, 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from shelfaware.data.books import Books
 from shelfaware.data.interactions import Interactions
 from shelfaware.data.parts import Parts
+from shelfaware.models.kept_readers import KeptReaders
 from shelfaware.models.readers import Readers
 
 
@@ -47,8 +48,8 @@ class Source:
         return len(self.books)
 
     def readers(self) -> Callable[[int], Readers]:
-        """The readers of part i; made once where there is one part."""
+        """The readers of part i, decoded once: of one part all, and held in memory, of several those who have a row."""
         if self.n_parts > 1:
-            return lambda i: Readers.of(self.read(i))
+            return KeptReaders(self.read, self.folder)
         only = Readers.of(self.read(0))
         return lambda _: only

@@ -21,6 +21,7 @@ class Spool:
     def __init__(self, dtype: type[np.generic], folder: Path | None) -> None:
         self.dtype, self.folder = dtype, folder
         self._held: list[AnyArray] = []
+        self._n = 0
         self._file: IO[bytes] | None = None
         if folder is not None:
             with translated_disk_errors(folder):
@@ -28,9 +29,14 @@ class Spool:
                 self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (`_closed` does)
                 weakref.finalize(self, _closed, self._file)
 
+    def __len__(self) -> int:
+        """Values so far."""
+        return self._n
+
     def add(self, values: AnyArray) -> None:
         """Appends values [n]. Raises DataError if the disk is full."""
         values = np.ascontiguousarray(values, self.dtype)
+        self._n += len(values)
         if self._file is None or self.folder is None:
             self._held.append(values)
             return
@@ -39,11 +45,17 @@ class Spool:
 
     def whole(self) -> AnyArray:
         """All that was added, to be read alone."""
+        return self.part(0, self._n)
+
+    def part(self, start: int, n: int) -> AnyArray:
+        """Of all that was added n values from `start` on, to be read alone."""
         if self._file is None:
-            return self._held[0] if len(self._held) == 1 else np.concatenate([np.empty(0, self.dtype), *self._held])
+            if len(self._held) != 1:
+                self._held = [np.concatenate([np.empty(0, self.dtype), *self._held])]
+            return self._held[0][start : start + n]
         with translated_disk_errors(self.folder or Path()):
             self._file.flush()
-        return _mapped(self._file, self.dtype, self._file.tell())
+        return _mapped(self._file, self.dtype, start, n)
 
 
 def room(n: int, dtype: type[np.generic], folder: Path) -> AnyArray:
@@ -52,7 +64,7 @@ def room(n: int, dtype: type[np.generic], folder: Path) -> AnyArray:
         n_bytes = n * np.dtype(dtype).itemsize
         if n_bytes:
             os.posix_fallocate(file.fileno(), 0, n_bytes)
-        return _mapped(file, dtype, n_bytes, "r+")
+        return _mapped(file, dtype, 0, n, "r+")
 
 
 def _closed(file: IO[bytes]) -> None:
@@ -61,6 +73,6 @@ def _closed(file: IO[bytes]) -> None:
         file.close()
 
 
-def _mapped(file: IO[bytes], dtype: type[np.generic], n_bytes: int, mode: Any = "r") -> AnyArray:
-    n = n_bytes // np.dtype(dtype).itemsize
-    return np.asarray(np.memmap(file, dtype, mode, shape=(n,))) if n else np.empty(0, dtype)
+def _mapped(file: IO[bytes], dtype: type[np.generic], start: int, n: int, mode: Any = "r") -> AnyArray:
+    offset = start * np.dtype(dtype).itemsize
+    return np.asarray(np.memmap(file, dtype, mode, offset, shape=(n,))) if n else np.empty(0, dtype)
