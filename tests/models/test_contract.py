@@ -19,6 +19,7 @@ from shelfaware.models import gmf_network, gp_network
 from shelfaware.models.base import Model, Ranker, RatingModel
 from shelfaware.models.gmf import GMF
 from shelfaware.models.gp import GP
+from shelfaware.models.gp_batches import Batches
 from shelfaware.models.gp_learner import GPLearner
 from shelfaware.models.readers import Readers
 
@@ -329,7 +330,8 @@ def test_no_hyper_parameter_is_forgotten(make: Make) -> None:
 
 def test_the_loss_gets_the_hyper_parameters_by_name(planted: Interactions) -> None:
     gp = GP(factors=3, weight_decay=0.1, vector_deviation=0.2, shelf_deviation=0.3, mean_deviation=0.4, noise_deviation=0.5)
-    task = GPLearner(gp, gp.decays[0], Readers.of(planted), np.zeros(40), 0.0).task
+    readers = Readers.of(planted)
+    task = GPLearner(gp, gp.decays[0], Batches(gp, 40, lambda _: readers), np.zeros(40), 0.0).task
     assert task._asdict() == {name: gp.config[name] for name in gp_network.Task._fields}
     gmf = GMF(biases=False, dropout=0.3, weight_decay=0.7)
     rows = gmf_network.Ratings(planted.user_index, planted.book_index, planted.stars)
