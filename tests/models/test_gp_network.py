@@ -286,6 +286,17 @@ def test_rows_wait_for_the_last_epoch_where_nothing_is_watched(planted: Interact
     np.testing.assert_allclose(*tables, atol=1e-5)
 
 
+def test_a_step_copies_no_table(planted: Interactions) -> None:
+    """Where it has some of many books: with millions of them a copy of `last` alone would be felt."""
+    readers, n = Readers.of(planted), 2_003
+    batches = Batches(GP(factors=K, block_size=16, batch_size=64), n, lambda _: readers)
+    ours = GPLearner(batches.config, batches.config.decays[0], batches, np.full(n, 3.5), 3.5)
+    rates = adam.rates_of(ours.learning_rates())
+    compiled = gp_network._run.lower(ours.task, 3.5, rates, ours.start(0), batches.steps(0, 0)).compile().as_text()
+    assert f"[{n},{gp_network.width(K)}]" in compiled
+    assert [line for line in compiled.splitlines() if f"[{n}" in line and " copy(" in line] == []
+
+
 def test_the_rate_grows_with_the_root_of_a_large_step(planted: Interactions) -> None:
     readers = Readers.of(planted)
 

@@ -85,7 +85,7 @@ def catch_up(rows: Rows, step: Array, rates: Rates) -> Rows:
         value=rows.value - move,  # [n, width]
         moment=rows.moment * decay_1,  # [n, width]
         square=rows.square * decay_2,  # [n, width]
-        last=jnp.broadcast_to(step, rows.last.shape).astype(jnp.int32),  # [n]
+        last=_moved_to(step, rows),  # [n]
     )
 
 
@@ -95,7 +95,15 @@ def update(rows: Rows, gradient: Array, step: Array, rates: Rates) -> Rows:
     moment = rows.moment + (1 - BETA_1) * (gradient - rows.moment)  # [n, width]
     square = rows.square + (1 - BETA_2) * (jnp.square(gradient) - rows.square)  # [n, width]
     value = rows.value - rates.rate[step] * moment / (jnp.sqrt(square) + EPSILON)  # [n, width]
-    return Rows(value, moment, square, jnp.broadcast_to(step, rows.last.shape).astype(jnp.int32))
+    return Rows(value, moment, square, _moved_to(step, rows))
+
+
+def _moved_to(step: Array, rows: Rows) -> Array:
+    """The new `last` [n]: `step`, which is never less. Said by what was read, XLA writes it after it has read.
+
+    A plain `step` can be written before the old one is read for the last time, and then XLA copies `last`, all of it, a step.
+    """
+    return jnp.maximum(rows.last, step)
 
 
 def gather(table: Rows, index: Array) -> Rows:
