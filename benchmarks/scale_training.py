@@ -65,7 +65,7 @@ def _many_books(place: Path) -> list[Figure]:
     if not MANY_BOOKS:
         return []
     few, many = (
-        in_fresh_process(trained, in_fresh_process(simulated, place / "ratings", MANY_BOOKS_MILLIONS, n), FACTORS, 2)
+        in_fresh_process(trained, in_fresh_process(simulated, place / "ratings", MANY_BOOKS_MILLIONS, n), FACTORS, EPOCHS)
         for n in (BOOKS, MANY_BOOKS)
     )
     what = f"gp, {FACTORS} factors, {MANY_BOOKS_MILLIONS:g} M ratings of {MANY_BOOKS:,} books"
