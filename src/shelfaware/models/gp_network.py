@@ -191,7 +191,7 @@ def step(
 ) -> tuple[Parameters, Array]:
     """One Adam move of the rows of a batch. Returns the parameters and the batch's sums: loss x ratings, and as above [4]."""
     number, packed = batch
-    every = len(packed.rows) == len(parameters.books.value)  # then the rows are the table, in its order
+    every = _every_book(packed, parameters)
     books = parameters.books if every else adam.catch_up(adam.gather(parameters.books, packed.rows), number - 1, rates)
     values = (books.value, parameters.scalars.value)
     (loss, sums), gradient = devices.value_and_grad(partial(batch_loss, task, center))(values, packed)
@@ -201,10 +201,15 @@ def step(
     return Parameters(table, scalars), jnp.append(sums, loss * sums[0])
 
 
+def _every_book(batch: Batch, parameters: Parameters) -> bool:
+    """Whether a step's rows are the table, in its order."""
+    every: bool = batch.rows.shape[-1] == len(parameters.books.value)
+    return every
+
+
 def run_steps(task: Task, center: Array, rates: adam.Rates, parameters: Parameters, steps: Steps) -> tuple[Parameters, Array]:
     """The steps, in the place of `parameters`. Returns the parameters and the summed sums [4]."""
-    every = steps.batch.rows.shape[1] == len(parameters.books.value)
-    run = _run_over_every_book if every else _run
+    run = _run_over_every_book if _every_book(steps.batch, parameters) else _run
     moved: tuple[Parameters, Array] = run(task, center, rates, parameters, steps)
     return moved
 
@@ -215,7 +220,7 @@ def _scanned(task: Task, center: Array, rates: adam.Rates, parameters: Parameter
         moved, new = step(task, center, rates, parameters, jax.tree.map(lambda x: x[i], (steps.number, steps.batch)))
         return moved, sums.at[i].set(new)
 
-    if steps.batch.rows.shape[1] == len(parameters.books.value):  # no step leaves one behind
+    if _every_book(steps.batch, parameters):  # no step leaves one behind
         parameters = parameters._replace(books=adam.catch_up(parameters.books, steps.number[0] - 1, rates))
     start = parameters, jnp.zeros((len(steps.number), 4), jnp.float32)
     parameters, sums = jax.lax.fori_loop(0, steps.n, one, start)  # as many as there are, whatever the arrays' length

@@ -14,7 +14,9 @@ from shelfaware.data.interactions import Interactions
 from shelfaware.models.readers import Readers
 from shelfaware.models.spool import Spool
 
-ROW_BYTES = 13
+COLUMNS = (np.int32, np.float64, np.int8)
+"""What a row is kept as: book, stars, shelf."""
+ROW_BYTES = sum(np.dtype(kind).itemsize for kind in COLUMNS)
 """Bytes of the disk a row."""
 
 
@@ -35,19 +37,19 @@ class KeptReaders:
     _parts: dict[int, _Where] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._book_index, self._stars, self._shelf = (Spool(dtype, self.folder) for dtype in (np.int32, np.float64, np.int8))
+        self._book_index, self._stars, self._shelf = (Spool(kind, self.folder) for kind in COLUMNS)
 
     def __call__(self, i: int) -> Readers:
         if i not in self._parts:
-            self._parts[i] = self._kept(self.read(i))
+            self._parts[i] = self._kept(Readers.of(self.read(i)))
         users, indptr, start = self._parts[i]
         n = int(indptr[-1])
         books, stars, shelf = (column.part(start, n) for column in (self._book_index, self._stars, self._shelf))
         return Readers(indptr, books, stars, shelf, users)
 
-    def _kept(self, part: Interactions) -> _Where:
-        start = len(self._book_index)
-        for column, values in ((self._book_index, part.book_index), (self._stars, part.stars), (self._shelf, part.shelf)):
-            column.add(values)
-        users, counts = np.unique(part.user_index, return_counts=True)
-        return _Where(users.astype(np.int64), np.concatenate([[0], np.cumsum(counts)]), start)
+    def _kept(self, every: Readers) -> _Where:
+        start, some = len(self._book_index), every.take(np.flatnonzero(np.diff(every.indptr)))
+        self._book_index.add(some.book_index)
+        self._stars.add(some.stars)
+        self._shelf.add(some.shelf)
+        return _Where(some.user_index, some.indptr, start)

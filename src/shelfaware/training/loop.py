@@ -238,9 +238,8 @@ def _finite(state: State) -> bool:
     from shelfaware.training.devices import here
 
     parts = [part for leaf in jax.tree.leaves(state) for part in here(leaf) if part.size]
-    finite = all(
-        math.isfinite(part.min()) and math.isfinite(part.max()) for part in parts
-    )  # a table of booleans would be as large
+    # By the extremes, which a NaN passes on to: an array of truths would be as long as a table.
+    finite = all(math.isfinite(part.min()) and math.isfinite(part.max()) for part in parts)
     return all(exchanged(finite))
 
 
