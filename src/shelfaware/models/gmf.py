@@ -71,15 +71,15 @@ class GMF(RatingModel):
         watched = train_data.take(np.zeros(len(train_data), bool)) if validation is None else validation
         learner = GMFLearner(self, rows(train_data), rows(watched), train_data.n_users, train_data.n_books)
         identity = f"{self.name} {self.config} {train_data.fingerprint} {watched.fingerprint}"
-        network, history = train(learner, run, identity=identity, patience=self.patience, max_redraws=self.max_redraws)
+        tables, history = train(learner, run, identity=identity, patience=self.patience, max_redraws=self.max_redraws)
         self.history = history
         arrays: dict[str, AnyArray] = {
             "center": np.array([train_data.stars[train_data.rated].mean(dtype=np.float64)]),
-            "users": np.asarray(network.users.value),
-            "books": np.asarray(network.books.value),
-            "head": np.asarray(network.head.value[0]),
+            "users": tables.users,
+            "books": tables.books,
+            "head": tables.head[0],
         }
-        if learner.is_dead(network):
+        if learner.are_dead(tables):
             raise DeadNetworkError(arrays, history)
         return arrays
 

@@ -42,12 +42,24 @@ class Ratings(NamedTuple):
     stars: Any
 
 
-class Network(NamedTuple):
-    """Tables with their Adam state. With biases the last column of a table is its bias."""
+class Tables(NamedTuple):
+    """A network's values. With biases the last column of a table is its bias."""
 
-    users: adam.Rows  # value [n_users, factors (+ 1)]
-    books: adam.Rows  # value [n_books, factors (+ 1)]
-    head: adam.Rows  # value [1, factors + 3]: w, c, a, d
+    users: Any  # [n_users, factors (+ 1)]
+    books: Any  # [n_books, factors (+ 1)]
+    head: Any  # [1, factors + 3]: w, c, a, d
+
+
+class Network(NamedTuple):
+    """The tables with their Adam state."""
+
+    users: adam.Rows
+    books: adam.Rows
+    head: adam.Rows
+
+    @property
+    def tables(self) -> Tables:
+        return Tables(self.users.value, self.books.value, self.head.value)
 
 
 DEAD_DEVIATION = 1e-3
@@ -126,9 +138,9 @@ def up_to_date(network: Network, number: Array, rates: adam.Rates) -> Network:
 
 
 @partial(jax.jit, static_argnums=0)
-def score(task: Task, network: Network, ratings: Ratings) -> Array:
+def score(task: Task, tables: Tables, ratings: Ratings) -> Array:
     """Sum of squared and of absolute errors, and the deviation of the network's own output [3]."""
-    users, books, head = network.users.value[ratings.user], network.books.value[ratings.book], network.head.value[0]
+    users, books, head = tables.users[ratings.user], tables.books[ratings.book], tables.head[0]
     error = predict(task, users, books, head) - ratings.stars  # [n]
     factors = len(head) - 3
     output = forward(users[:, :factors], books[:, :factors], head)  # [n]
@@ -217,13 +229,15 @@ class GMFLearner:
         n = len(self.validation.stars)
         if not n:
             return None
-        squared, absolute, _ = (float(total) / n for total in score(self.task, state, self.validation))
+        squared, absolute, _ = (float(total) / n for total in score(self.task, state.tables, self.validation))
         return Scores(squared, squared, absolute)
 
-    def learned(self, state: Network) -> Network:
-        """A copy: the next epoch works in the place of the state."""
-        copied: Network = jax.tree.map(jnp.copy, state)
-        return copied
+    def learned(self, state: Network) -> Tables:
+        """Copies of the values: the next epoch works in the place of the state."""
+        return Tables(*map(np.array, state.tables))
 
     def is_dead(self, state: Network) -> bool:
-        return float(score(self.task, state, self.train)[2]) < DEAD_DEVIATION
+        return self.are_dead(state.tables)
+
+    def are_dead(self, tables: Tables) -> bool:
+        return float(score(self.task, tables, self.train)[2]) < DEAD_DEVIATION
