@@ -76,7 +76,7 @@ def test_the_last_books_by_hand() -> None:
 
 @pytest.fixture
 def always_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gmf_network.GMFLearner, "is_dead", lambda self, state: True)
+    monkeypatch.setattr(gmf_network.GMFLearner, "are_dead", lambda self, tables: True)
 
 
 @pytest.mark.usefixtures("shrunk", "always_dead")
