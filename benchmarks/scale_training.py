@@ -51,7 +51,7 @@ def _sizes(place: Path) -> list[Figure]:
     doublings = [measured[two].seconds / measured[one].seconds for one, two in pairwise(SIZES)]
     what = f"gp, {FACTORS} factors, {study:g} M ratings of {BOOKS:,} books"
     return [
-        Figure(f"{what}: entered a block, one core", [alone.rate / 1e6], unit="M ratings/s"),
+        Figure(f"{what}: entered a block, one process", [alone.rate / 1e6], unit="M ratings/s"),
         Figure(f"{what}: entered a block, two processes", [entering(data[study]) / both / 1e6], 1, None, "M ratings/s"),
         Figure(f"{what}: peak memory", [alone.peak / 1073.741824], None, 4, "GiB"),
         Figure("gp: an epoch of twice the ratings", doublings, None, 2.1, "x"),
@@ -71,7 +71,7 @@ def _many_books(place: Path) -> list[Figure]:
     what = f"gp, {FACTORS} factors, {MANY_BOOKS_MILLIONS:g} M ratings of {MANY_BOOKS:,} books"
     return [
         Figure(f"{what}: share of the speed with {BOOKS:,}", [many.rate / few.rate], 0.5, None),
-        Figure(f"{what}: entered a block, one core", [many.rate / 1e6], unit="M ratings/s"),
+        Figure(f"{what}: entered a block, one process", [many.rate / 1e6], unit="M ratings/s"),
         Figure(f"{what}: peak memory", [many.peak / 1073.741824], None, 10, "GiB"),
     ]
 
